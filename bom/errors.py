@@ -1,0 +1,75 @@
+"""Faults in what the operator handed in.
+
+    Fault                    anything this tool reports to a person
+    └── InputFault           the operator's input: a file, a list, an option's value
+        ├── ReferenceFault   a text that is no image reference
+        └── BomFault         a BOM file: which file, line and key
+
+The tree goes on in ``mirror.errors``, with the registries, the bundle and this machine.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class Fault(Exception):
+    """A failure told in four parts; the sentences are put together at the command line.
+
+    ``what`` failed, the ``fact`` (host, reference, expected and got), ``whose`` matter it
+    is, and a ``hint`` at the next step. ``name`` is a stable word to search for.
+    """
+
+    name: ClassVar[str] = "fault"
+    whose: str = "tkg-mirror itself"
+    hint: str = ""
+
+    def __init__(self, what: str, *, fact: str = "", hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.fact = fact
+        self.hint = hint or type(self).hint
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.fact}" if self.fact else self.what
+
+
+class InputFault(Fault):
+    """Something handed to the tool is wrong: a BOM, an image list, a plan, a value."""
+
+    name = "input"
+    whose = "the input"
+
+
+class ReferenceFault(InputFault):
+    """A text is not an image reference. ``text`` is the whole, ``position`` the 0-based fault."""
+
+    name = "reference"
+
+    def __init__(self, text: str, position: int, reason: str) -> None:
+        super().__init__(f"not an image reference: {reason}", fact=f"{text!r}, at character {position + 1}")
+        self.text = text
+        self.position = position
+        self.reason = reason
+
+
+class BomFault(InputFault):
+    """A BOM file is not what it should be.
+
+    ``file`` as it was named, ``line`` counted from 1 (0: the file as a whole), ``key`` the
+    dotted path of the value, empty at the root.
+    """
+
+    name = "bom"
+
+    def __init__(
+        self, file: str, line: int, key: str, *, expected: str, found: str, hint: str = ""
+    ) -> None:
+        place = f"{file}:{line}" if line else file
+        fact = f"{key}: expected {expected}, found {found}" if key else f"expected {expected}, found {found}"
+        super().__init__(place, fact=fact, hint=hint)
+        self.file = file
+        self.line = line
+        self.key = key
+        self.expected = expected
+        self.found = found
