@@ -3,6 +3,7 @@
     Fault                    anything this tool reports to a person
     └── InputFault           the operator's input: a file, a list, an option's value
         ├── ReferenceFault   a text that is no image reference
+        ├── ListFault        an image list: which file, line and character
         └── BomFault         a BOM file: which file, line and key
 
 The tree goes on in ``mirror.errors``, with the registries, the bundle and this machine.
@@ -10,7 +11,15 @@ The tree goes on in ``mirror.errors``, with the registries, the bundle and this 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+SHOWN_CHARS: Final = 160
+"""Characters of a foreign text that a message repeats: enough for any real reference."""
+
+
+def shown(text: str) -> str:
+    """A foreign text as a message may carry it: quoted, escaped, and no longer than needed."""
+    return repr(text) if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]!r}..."
 
 
 class Fault(Exception):
@@ -47,7 +56,30 @@ class ReferenceFault(InputFault):
     name = "reference"
 
     def __init__(self, text: str, position: int, reason: str) -> None:
-        super().__init__(f"not an image reference: {reason}", fact=f"{text!r}, at character {position + 1}")
+        super().__init__(
+            f"not an image reference: {reason}",
+            fact=f"{shown(text)}, at character {position + 1}",
+        )
+        self.text = text
+        self.position = position
+        self.reason = reason
+
+
+class ListFault(InputFault):
+    """A line of an image list is wrong.
+
+    ``line`` counted from 1 (0: the list as a whole), ``text`` the reference on that line and
+    ``position`` the 0-based fault in it, for a caret.
+    """
+
+    name = "list"
+
+    def __init__(self, file: str, line: int, text: str, position: int, reason: str) -> None:
+        place = f"{file}:{line}" if line else file
+        where = f": {shown(text)}, at character {position + 1}" if text else ""
+        super().__init__(place, fact=f"{reason}{where}")
+        self.file = file
+        self.line = line
         self.text = text
         self.position = position
         self.reason = reason
@@ -66,8 +98,8 @@ class BomFault(InputFault):
         self, file: str, line: int, key: str, *, expected: str, found: str, hint: str = ""
     ) -> None:
         place = f"{file}:{line}" if line else file
-        fact = f"{key}: expected {expected}, found {found}" if key else f"expected {expected}, found {found}"
-        super().__init__(place, fact=fact, hint=hint)
+        fact = f"expected {expected}, found {found}"
+        super().__init__(place, fact=f"{key}: {fact}" if key else fact, hint=hint)
         self.file = file
         self.line = line
         self.key = key

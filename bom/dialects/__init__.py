@@ -1,0 +1,1 @@
+"""One file for each shape of BOM, and what they share."""
