@@ -1,0 +1,1 @@
+"""Small programs around the tool: the trial world, the bench, samples, checks."""

@@ -1,0 +1,236 @@
+"""A real registry to try things against: CNCF Distribution as a child process on loopback.
+
+    with Registry() as registry:
+        httpx.get(f"{registry.url}/v2/")
+        registry.requests()  # [AccessLine("GET", "/v2/", 200)]
+
+It listens on a port of the kernel's choice, read back from its own log, so that any number of them
+can run side by side; its storage is a temporary directory unless one is given that shall survive.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from scripts.world.process import die_with_parent
+
+__all__ = ["AccessLine", "Registry", "RegistryFailed", "RegistryNotInstalled"]
+
+PROGRAM = "docker-registry"
+
+# It is ready in some 30 ms; a loaded machine may need a hundred times that.
+START_SECONDS = 10.0
+STOP_SECONDS = 5.0
+
+_LISTENING = re.compile(r'msg="listening on [^"]*?:(\d+)(?:, tls)?"')
+_ACCESS = re.compile(r'^\S+ \S+ .*? \[[^]]+\] "(\S+) (\S+) HTTP/[^"]+" (\d{3}) ')
+
+
+class RegistryNotInstalled(RuntimeError):
+    """The registry's program is not on this machine."""
+
+
+class RegistryFailed(RuntimeError):
+    """The registry's program ended, or kept silent, instead of listening."""
+
+
+class AccessLine(NamedTuple):
+    """One request as the registry saw it; the path carries its query."""
+
+    method: str
+    path: str
+    status: int
+
+
+class Registry:
+    """One running registry; leaving the context ends it and removes what was temporary."""
+
+    def __init__(
+        self,
+        storage: Path | None = None,
+        *,
+        port: int = 0,
+        tls: tuple[Path, Path] | None = None,
+        htpasswd: Path | None = None,
+        read_only: bool = False,
+        delete: bool = False,
+    ) -> None:
+        self._program = shutil.which(PROGRAM)
+        if self._program is None:
+            raise RegistryNotInstalled(
+                f"{PROGRAM} is not on PATH; on Debian and Ubuntu: apt-get install docker-registry"
+            )
+        self._temporary = tempfile.TemporaryDirectory(prefix="world-registry-")
+        home = Path(self._temporary.name)
+        self.storage = storage or home / "storage"
+        self.log_path = home / "registry.log"
+        self.access_path = home / "access.log"
+        self._scheme = "https" if tls else "http"
+        self._config_path = home / "config.yml"
+        self._config = _config(self.storage, tls, htpasswd, read_only=read_only, delete=delete)
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = port
+
+    def start(self) -> Self:
+        """Start it and return once it listens; starting again after an end keeps the port."""
+        self.storage.mkdir(parents=True, exist_ok=True)
+        http = self._config["http"] | {"addr": f"127.0.0.1:{self.port}"}
+        # JSON is YAML, so that no YAML writer is needed here.
+        self._config_path.write_text(json.dumps(self._config | {"http": http}, indent=1))
+        with self.access_path.open("ab") as access, self.log_path.open("wb") as log:
+            self._process = subprocess.Popen(
+                [str(self._program), "serve", str(self._config_path)],
+                stdin=subprocess.DEVNULL,
+                stdout=access,
+                stderr=log,
+                preexec_fn=die_with_parent(),
+            )
+        try:
+            self.port = self._wait_for_port(self._process)
+        except RegistryFailed:
+            self.kill()
+            raise
+        return self
+
+    @property
+    def host(self) -> str:
+        """The address as it stands in a reference: 127.0.0.1:PORT."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The address with its scheme and without a path."""
+        return f"{self._scheme}://{self.host}"
+
+    @property
+    def pid(self) -> int:
+        """The process, so that a bench can account for it."""
+        if self._process is None:
+            raise RegistryFailed("the registry is not running")
+        return self._process.pid
+
+    def requests(self, since: int = 0) -> list[AccessLine]:
+        """All requests in the order they ended, without the first `since`.
+
+        A large body can reach its reader a moment before its line is written, so the log is read
+        once it has not grown for 10 ms.
+        """
+        size, deadline = -1, time.monotonic() + 1.0
+        while size != (now := self.access_path.stat().st_size) and time.monotonic() < deadline:
+            size = now
+            time.sleep(0.01)
+        found = map(_ACCESS.match, self.access_path.read_text().splitlines())
+        lines = [AccessLine(m[1], m[2], int(m[3])) for m in found if m]
+        return lines[since:]
+
+    def stop(self) -> None:
+        """End it politely; what it stored stays until the context is left."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def wait(self) -> int:
+        """Stay until it ends by itself."""
+        return self._process.wait() if self._process else 0
+
+    def close(self) -> None:
+        """Stop it and remove the temporary directory."""
+        self.stop()
+        self._temporary.cleanup()
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _end(self, number: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(number)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _wait_for_port(self, process: subprocess.Popen[bytes]) -> int:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if found := _LISTENING.search(self.log_path.read_text()):
+                return int(found[1])
+            if process.poll() is not None:
+                raise RegistryFailed(f"{PROGRAM} ended at once: {self.log_path.read_text()}")
+            time.sleep(0.005)
+        raise RegistryFailed(f"{PROGRAM} does not listen after {START_SECONDS:.0f} s")
+
+
+def _config(
+    storage: Path,
+    tls: tuple[Path, Path] | None,
+    htpasswd: Path | None,
+    *,
+    read_only: bool,
+    delete: bool,
+) -> dict[str, Any]:
+    # A fixed secret lets an upload that began before a restart go on after it.
+    http: dict[str, object] = {"secret": "the same after a restart"}
+    if tls:
+        http["tls"] = {"certificate": str(tls[0]), "key": str(tls[1])}
+    config: dict[str, Any] = {
+        "version": "0.1",
+        "log": {"level": "info", "formatter": "text"},
+        "storage": {
+            "filesystem": {"rootdirectory": str(storage)},
+            "delete": {"enabled": delete},
+            "maintenance": {
+                "readonly": {"enabled": read_only},
+                # A purge of old uploads in the middle of a test would be a surprise.
+                "uploadpurging": {"enabled": False},
+            },
+        },
+        "http": http,
+    }
+    if htpasswd:
+        config["auth"] = {"htpasswd": {"realm": "world", "path": str(htpasswd)}}
+    return config
+
+
+def main() -> None:
+    """Stay in the foreground with one registry until it is interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.world.registry", description=__doc__)
+    parser.add_argument("--storage", type=Path, help="a directory that survives")
+    parser.add_argument("--port", type=int, default=5001)
+    arguments = parser.parse_args()
+    with Registry(arguments.storage, port=arguments.port, delete=True) as registry:
+        print(f"{registry.url} keeps its images in {registry.storage}", flush=True)
+        try:
+            registry.wait()
+        except KeyboardInterrupt:
+            print("stopped")
+
+
+if __name__ == "__main__":
+    main()
