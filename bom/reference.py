@@ -228,7 +228,8 @@ def _check_dns(host: str) -> None:
 def _check_port(text: str) -> None:
     """``text`` with its colon."""
     if not text.startswith(":") or not _PORT.fullmatch(text, 1) or int(text[1:]) > 65535:
-        raise ReferenceFault(text, min(1, len(text) - 1), "a port is a number from 1 to 65535")
+        digits = 1 if text.startswith(":") and len(text) > 1 else 0
+        raise ReferenceFault(text, digits, "a port is a number from 1 to 65535")
 
 
 def _check_digest(text: str) -> None:

@@ -77,7 +77,7 @@ class Origin:
 
     def fault(self, line: int, key: str, expected: str, found: str, hint: str = "") -> BomFault:
         """A fault at a line of this text and a key below its root."""
-        whole = join_key(self.prefix, key) if key else self.prefix
+        whole = f"{self.prefix}.{key}" if self.prefix and key else self.prefix or key
         return BomFault(self.file, self.at(line), whole, expected=expected, found=found, hint=hint)
 
 
@@ -118,11 +118,12 @@ def _events(text: str, origin: Origin) -> Iterator[yaml.Event]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        found = error.problem or "something else"
-        raise origin.fault(line, "", "YAML", found, _tab_hint(text, line)) from error
+        found = (error.problem or "something else").removeprefix("found ")
+        raise origin.fault(line, "", "valid YAML", found, _tab_hint(text, line)) from error
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         # PyYAML's own parser passes on what chr() says of "\UFFFFFFFF".
-        raise origin.fault(1, "", "YAML", f"text its parser gives up on ({error})") from error
+        found = f"text its parser gives up on ({error})"
+        raise origin.fault(1, "", "valid YAML", found) from error
 
 
 def _tab_hint(text: str, line: int) -> str:
