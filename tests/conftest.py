@@ -1,0 +1,12 @@
+"""What every test can ask for; the fixtures themselves live in tests/fakes."""
+
+from __future__ import annotations
+
+from tests.fakes.container import container_registry as container_registry
+from tests.fakes.container import docker as docker
+from tests.fakes.registries import clean_environment as clean_environment
+from tests.fakes.registries import fake as fake
+from tests.fakes.registries import locked_registry as locked_registry
+from tests.fakes.registries import registry as registry
+from tests.fakes.registries import second_registry as second_registry
+from tests.fakes.registries import source as source

@@ -1,0 +1,1 @@
+"""The trial world itself is tried here: who watches the watchmen."""
