@@ -70,7 +70,7 @@ class Server(ThreadingHTTPServer):
             self._open.discard(request)
         super().shutdown_request(request)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """Keep what went wrong in the fake itself; a client that went away is no fault."""
         error = sys.exception()
         if error is not None and not isinstance(error, OSError):
