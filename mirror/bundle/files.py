@@ -1,0 +1,65 @@
+"""Files the careful way: opened without following links, read and written whole at an offset."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from mirror.errors import InputFault, MachineFault
+from mirror.settings import SEND_PIECE
+
+
+def open_to_read(path: Path) -> int:
+    """A descriptor for reading; InputFault where there is no such file."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise InputFault("no such bundle", fact=str(path)) from None
+    except OSError as cause:
+        raise MachineFault.from_os("cannot open the bundle", cause) from cause
+
+
+def read_at(file: int, size: int, offset: int) -> bytes:
+    """``size`` bytes at ``offset``, fewer only at the end of the file."""
+    found = b""
+    try:
+        while len(found) < size:
+            piece = os.pread(file, size - len(found), offset + len(found))
+            if not piece:
+                break
+            found = found + piece if found else piece
+    except OSError as cause:
+        raise MachineFault.from_os("cannot read the bundle", cause) from cause
+    return found
+
+
+def read_pieces(file: int, offset: int, size: int) -> Iterator[bytes]:
+    """``size`` bytes from ``offset`` on, a piece at a time; it ends early where the file does."""
+    end = offset + size
+    while offset < end:
+        piece = read_at(file, min(SEND_PIECE, end - offset), offset)
+        if not piece:
+            return
+        offset += len(piece)
+        yield piece
+
+
+def write_at(file: int, content: bytes | memoryview, offset: int) -> None:
+    """All of ``content`` at ``offset``: one pwrite may write less than it was given."""
+    view = memoryview(content)
+    try:
+        while view:
+            count = os.pwrite(file, view, offset)
+            view, offset = view[count:], offset + count
+    except OSError as cause:
+        raise MachineFault.from_os("cannot write the bundle", cause) from cause
+
+
+def sync_folder(path: Path) -> None:
+    """Make a rename in the folder of ``path`` last through a power cut."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,130 @@
+"""bundle.json as it is read: what a bundle claims about itself, in types that cannot be wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bom.errors import ReferenceFault
+from bom.images import BomFact
+from bom.reference import Reference, check_path, check_tag
+from mirror.bundle import format as tar
+from mirror.bundle.contents import SCHEMA
+from mirror.oci.descriptor import Descriptor, check_size
+from mirror.oci.digest import Digest
+from mirror.oci.mediatypes import MANIFESTS
+from mirror.oci.strictjson import canonical, parse_object
+
+_KINDS = frozenset({"image", "index", "imgpkg-bundle", "bom"})
+_KEYS = frozenset({"schema", "source", "boms", "images", "blobs", "members", "part", "base"})
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One image as bundle.json lists it."""
+
+    reference: str
+    path: str
+    tag: str | None
+    kind: str
+    descriptor: Descriptor
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """A bundle.json whose parts are well-formed and agree with each other."""
+
+    source: str
+    boms: tuple[BomFact, ...]
+    images: tuple[Listed, ...]
+    blobs: dict[Digest, int]
+    """Size in bytes of every blob that the images need."""
+    members: tuple[tuple[str, int, Digest], ...]
+    """Name, size and digest of every member after bundle.json, in order."""
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Inventory:
+        """Read bundle.json; ValueError or ReferenceFault says what is wrong with it."""
+        document = parse_object(raw)
+        if document.get("schema") != SCHEMA:
+            found = str(document.get("schema"))[:60]
+            raise ValueError(f"its schema is {found}, and this version reads {SCHEMA}")
+        if document.keys() != _KEYS or canonical(document) != raw:
+            raise ValueError("it is not in its canonical form")
+        if document["part"] != {"number": 1, "of": 1} or document["base"] is not None:
+            raise ValueError("it is one of several parts, which this version does not read")
+        blobs = {Digest.parse(d): check_size(s, d) for d, s in _object(document, "blobs").items()}
+        members = tuple(_member(value) for value in _list(document, "members"))
+        _check_members(members, blobs)
+        return cls(
+            _text(document, "source"),
+            tuple(_bom(value) for value in _list(document, "boms")),
+            tuple(_image(value) for value in _list(document, "images")),
+            blobs,
+            members,
+        )
+
+
+def _check_members(members: tuple[tuple[str, int, Digest], ...], blobs: dict[Digest, int]) -> None:
+    """First the three documents, then each blob once under its own name with its size."""
+    names = [name for name, _size, _digest in members]
+    count = len(tar.DOCUMENTS)
+    if tuple(names[:count]) != tar.DOCUMENTS or len(set(names)) != len(names):
+        raise ValueError("its members are not those of a bundle")
+    for name, size, digest in members[count:]:
+        if name != tar.blob_name(digest) or blobs.get(digest) != size:
+            raise ValueError(f"its member {name[:100]} is not the blob that it lists")
+    if len(members) - count != len(blobs):
+        raise ValueError("it lists blobs that are no members")
+
+
+def _member(value: Any) -> tuple[str, int, Digest]:
+    if not isinstance(value, dict) or value.keys() != {"name", "size", "sha256"}:
+        raise ValueError("a member is not described by name, size and sha256")
+    name = _text(value, "name")
+    return name, check_size(value["size"], name), Digest.parse(f"sha256:{value['sha256']}")
+
+
+def _bom(value: Any) -> BomFact:
+    if not isinstance(value, dict):
+        raise ValueError("a BOM is not described by an object")
+    digest = Digest.parse(value.get("sha256"))
+    return BomFact(_text(value, "kind"), _text(value, "release"), str(digest))
+
+
+def _image(value: Any) -> Listed:
+    """Path and tag become part of URLs, so they pass the same grammar as a BOM's own."""
+    if not isinstance(value, dict) or value.get("members") != []:
+        raise ValueError("an image is not described as this version knows it")
+    descriptor = Descriptor.from_json(value)
+    reference, kind, tag = _text(value, "reference"), _text(value, "kind"), value.get("tag")
+    if kind not in _KINDS or descriptor.media_type not in MANIFESTS:
+        raise ValueError(f"{reference[:100]} is of no known kind")
+    try:
+        path = check_path(_text(value, "path"))
+        reference = str(Reference.parse(reference))
+        tag = None if tag is None else check_tag(_text(value, "tag"))
+    except ReferenceFault as fault:
+        raise ValueError(str(fault)) from None
+    return Listed(reference, path, tag, kind, descriptor)
+
+
+def _text(value: dict[str, Any], key: str) -> str:
+    found = value.get(key)
+    if not isinstance(found, str):
+        raise ValueError(f"{key} is not a text")
+    return found
+
+
+def _list(value: dict[str, Any], key: str) -> list[Any]:
+    found = value[key]
+    if not isinstance(found, list):
+        raise ValueError(f"{key} is not a list")
+    return found
+
+
+def _object(value: dict[str, Any], key: str) -> dict[str, Any]:
+    found = value[key]
+    if not isinstance(found, dict):
+        raise ValueError(f"{key} is not an object")
+    return found

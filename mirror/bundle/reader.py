@@ -1,0 +1,217 @@
+"""A bundle as it is read: nothing it says is believed before it is checked.
+
+1. bundle.json: its header, then its own form (``Inventory``). Every offset follows from it.
+2. The frame: the file's length, every header, all padding, the two empty blocks at the end.
+3. Every manifest, from each image down: digest, form, children.
+4. The closure: images need exactly the blobs that are there, with their sizes.
+5. The documents: from what 1 and 3 gave, the whole head of the bundle is made anew, and must
+   be what stands there, byte for byte.
+
+What is left, the content of configurations and layers, is checked while it is read, against
+digests that 3 has proved.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from mirror.bundle import format as tar
+from mirror.bundle.contents import Carried, Contents
+from mirror.bundle.damage import Damage
+from mirror.bundle.files import open_to_read, read_at, read_pieces
+from mirror.bundle.inventory import Inventory, Listed
+from mirror.bundle.slots import Slot, lay_out
+from mirror.errors import BundleFault
+from mirror.oci.descriptor import Descriptor
+from mirror.oci.digest import Digest
+from mirror.oci.graph import walk
+from mirror.oci.manifest import Manifest
+from mirror.ports import Piece
+from mirror.settings import MAX_INVENTORY, MAX_MANIFEST
+
+
+class Bundle:
+    """An open bundle whose bundle.json is sound (step 1); ``check`` does steps 2 to 5."""
+
+    def __init__(self, path: Path) -> None:
+        """Read bundle.json; BundleFault if this is no bundle, InputFault if there is no file."""
+        self.path = path
+        self._file = open_to_read(path)
+        try:
+            self.inventory, self._raw, self.mtime = self._read_inventory()
+        except BaseException:
+            self.close()
+            raise
+        head = (tar.INVENTORY, len(self._raw))
+        members = ((name, size) for name, size, _digest in self.inventory.members)
+        slots, self.size = lay_out([head, *members])
+        self._slots = {slot.name: slot for slot in slots}
+
+    def __enter__(self) -> Bundle:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    @contextmanager
+    def read(self, descriptor: Descriptor, origin: str = "") -> Iterator[Iterator[Piece]]:
+        """A blob's bytes, to be checked by whoever takes them."""
+        slot = self._slots[tar.blob_name(descriptor.digest)]
+        yield read_pieces(self._file, slot.content, slot.size)
+
+    def contents(self) -> Contents:
+        """What the bundle holds, checked by steps 2 to 5; raises the first damage."""
+        contents, damages = self.check()
+        if contents is None or damages:
+            raise damages[0].fault()
+        return contents
+
+    def check(self) -> tuple[Contents | None, list[Damage]]:
+        """Everything that is damaged but the content of configurations and layers."""
+        damages = [*self._frame()]
+        found, broken = self._images()
+        damages += broken
+        if not broken:
+            contents = Contents(self.inventory.source, self.inventory.boms, tuple(found))
+            damages += [*self._closure(contents)] or [*self._documents(contents)]
+            return contents, damages
+        return None, damages
+
+    # --- 1: bundle.json -------------------------------------------------------------------
+
+    def _read_inventory(self) -> tuple[Inventory, bytes, int]:
+        found = tar.first_header(read_at(self._file, tar.BLOCK, 0))
+        if found is None:
+            raise self._no_bundle("another header, or none")
+        size, mtime = found
+        if size > MAX_INVENTORY:
+            raise self._no_bundle(f"{size} bytes of it, more than {MAX_INVENTORY}")
+        raw = read_at(self._file, size, tar.BLOCK)
+        if len(raw) < size:
+            raise Damage("truncated", tar.INVENTORY, f"{size} bytes", f"{len(raw)}").fault()
+        try:
+            return Inventory.parse(raw), raw, mtime
+        except ValueError as cause:
+            raise self._no_bundle(str(cause)) from None
+
+    def _no_bundle(self, got: str) -> BundleFault:
+        expected = f"the head of a bundle in {self.path}"
+        return BundleFault("not a sound bundle", member=tar.INVENTORY, expected=expected, got=got)
+
+    # --- 2: the frame ---------------------------------------------------------------------
+
+    def _frame(self) -> Iterator[Damage]:
+        length = os.fstat(self._file).st_size
+        before = 0
+        for slot in self._slots.values():
+            if slot.end > length:
+                got = f"{max(0, length - slot.start)}"
+                yield Damage("truncated", slot.name, f"{slot.end - slot.start} bytes", got)
+            else:
+                yield from self._between(slot, before)
+            before = tar.padding(slot.size)
+        end = self.size - len(tar.TRAILER) - before
+        if length < self.size:
+            yield Damage("truncated", "end of the file", f"{self.size} bytes", f"{length}")
+        elif length > self.size:
+            yield Damage("trailing", "end of the file", f"{self.size} bytes", f"{length}")
+        elif any(read_at(self._file, before + len(tar.TRAILER), end)):
+            yield Damage("padding", "end of the file", "zero bytes", "others")
+
+    def _between(self, slot: Slot, before: int) -> Iterator[Damage]:
+        """The padding that ends the member before, and this member's header, in one read."""
+        block = read_at(self._file, before + tar.BLOCK, slot.start - before)
+        if any(block[:before]):
+            yield Damage("padding", slot.name, "zero bytes before it", "others")
+        if block[before:] != tar.header(slot.name, slot.size, self.mtime):
+            yield Damage("header", slot.name, "the header of its name and size", "another")
+
+    # --- 3: manifests ---------------------------------------------------------------------
+
+    def _images(self) -> tuple[list[Carried], list[Damage]]:
+        found, broken = list[Carried](), dict[tuple[str, str], Damage]()
+        known: dict[Digest, Manifest] = {}
+        for image in self.inventory.images:
+            try:
+                found.append(self._image(image, known))
+            except _Broken as cause:
+                broken[cause.damage.kind, cause.damage.member] = cause.damage
+        return found, list(broken.values())
+
+    def _image(self, image: Listed, known: dict[Digest, Manifest]) -> Carried:
+        def fetch(descriptor: Descriptor) -> Manifest:
+            if descriptor.digest not in known:
+                known[descriptor.digest] = self._manifest(descriptor)
+            return known[descriptor.digest]
+
+        try:
+            root = fetch(image.descriptor)
+            if root.descriptor != image.descriptor:
+                raise ValueError(f"bundle.json promises {image.descriptor}")
+            graph = walk(root, fetch)
+        except ValueError as cause:
+            name = tar.blob_name(image.descriptor.digest)
+            damage = Damage("manifest", name, "a sound manifest", str(cause))
+            raise _Broken(damage) from None
+        return Carried(image.reference, image.path, image.tag, image.kind, graph)
+
+    def _manifest(self, descriptor: Descriptor) -> Manifest:
+        digest, name = descriptor.digest, tar.blob_name(descriptor.digest)
+        slot = self._slots.get(name)
+        if slot is None:
+            raise _Broken(Damage("missing", name, "a manifest", "nothing", digest))
+        if slot.size > MAX_MANIFEST:
+            got = f"{slot.size} bytes"
+            raise _Broken(Damage("manifest", name, f"at most {MAX_MANIFEST} bytes", got, digest))
+        raw = read_at(self._file, slot.size, slot.content)
+        if Digest.of(raw) != digest:
+            raise _Broken(Damage("content", name, str(digest), str(Digest.of(raw)), digest))
+        return Manifest.parse(raw, descriptor.media_type)
+
+    # --- 4 and 5: what belongs together ---------------------------------------------------
+
+    def _closure(self, contents: Contents) -> Iterator[Damage]:
+        needed = {blob.digest: blob.size for blob in contents.blobs}
+        for digest, size in needed.items():
+            held = self.inventory.blobs.get(digest)
+            name = tar.blob_name(digest)
+            if held is None:
+                yield Damage("missing", name, f"{size} bytes", "nothing", digest)
+            elif held != size:
+                yield Damage("size", name, f"{size} bytes", f"{held}", digest)
+        for digest in self.inventory.blobs.keys() - needed.keys():
+            name = tar.blob_name(digest)
+            yield Damage("foreign", name, "only what images need", "a blob none needs", digest)
+
+    def _documents(self, contents: Contents) -> Iterator[Damage]:
+        """index.json carries a digest of bundle.json, so the two prove each other."""
+        listed = self.inventory.members[: len(tar.DOCUMENTS)]
+        for member, (name, size, digest) in zip(contents.members, listed, strict=False):
+            raw = read_at(self._file, size, self._slots[name].content)
+            if Digest.of(raw) != digest:
+                yield Damage("document", name, str(digest), str(Digest.of(raw)))
+            elif raw != member.raw:
+                yield Damage("inventory", tar.INVENTORY, f"what {name} says", "something else")
+        if contents.inventory != self._raw:
+            yield Damage("inventory", tar.INVENTORY, "what follows from its images", "others")
+
+
+class _Broken(Exception):
+    """Carries a damage up to the image that it breaks."""
+
+    def __init__(self, damage: Damage) -> None:
+        super().__init__(damage)
+        self.damage = damage

@@ -1,0 +1,201 @@
+"""A bundle being written: reserved whole, filled in parallel, renamed when it is complete."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mirror.bundle import format as tar
+from mirror.bundle.contents import Contents
+from mirror.bundle.files import read_pieces, sync_folder, write_at
+from mirror.bundle.slots import Slot, lay_out
+from mirror.errors import MachineFault, UsageFault
+from mirror.oci.descriptor import Descriptor
+from mirror.oci.digest import Digest
+from mirror.ports import Piece
+from mirror.text import human_size
+from mirror.transfer.journal import Journal
+
+# What a system answers where a file cannot be that large: a full disk, a quota, FAT's 4 GiB.
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class BundleWriter:
+    """The sink of a ``bundle create``.
+
+    ``FILE.partial`` beside ``FILE.journal`` until ``finish``. A kill at any moment leaves
+    either no FILE or a whole one, and the next writer of the same contents goes on from
+    what is there.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        contents: Contents,
+        *,
+        mtime: int,
+        force: bool = False,
+        suffix: str = "",
+    ) -> None:
+        """Reserve the whole file; MachineFault before any blob is fetched if that fails.
+
+        ``suffix`` sets a second writer of the same FILE apart from the first one.
+        """
+        self.path = path
+        self.partial = path.with_name(f"{path.name}{suffix}.partial")
+        self._slots, self._size = _plan(contents)
+        self._journal = Journal(
+            path.with_name(f"{path.name}{suffix}.journal"), _work(contents, self._slots, mtime)
+        )
+        if not force:
+            refuse_existing(path)
+        self._file = self._open()
+        try:
+            self._finished = self._earlier()
+            self._reserve()
+            self._write_head(contents, mtime)
+            self._journal.start(afresh=not self._finished)
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    @property
+    def size(self) -> int:
+        """Bytes of the finished file."""
+        return self._size
+
+    def holds(self, descriptor: Descriptor, target: str = "") -> bool:
+        """True where an earlier run finished this blob and its bytes still hash to its digest."""
+        if descriptor.digest not in self._finished:
+            return False
+        digest = hashlib.sha256()
+        for piece in self._pieces(descriptor):
+            digest.update(piece)
+        return digest.hexdigest() == descriptor.digest.hex
+
+    @contextmanager
+    def read(self, descriptor: Descriptor, origin: str = "") -> Iterator[Iterator[Piece]]:
+        """A blob that was written: the source of a bundle with fewer images."""
+        yield self._pieces(descriptor)
+
+    def mount(self, descriptor: Descriptor, target: str, holder: str) -> bool:
+        """A file has nowhere to take blobs over from."""
+        return False
+
+    def write(self, descriptor: Descriptor, target: str, pieces: Iterator[Piece]) -> None:
+        """Write a blob to its own place, then note it in the journal."""
+        slot = self._slots[tar.blob_name(descriptor.digest)]
+        position = slot.content
+        for piece in pieces:
+            write_at(self._file, piece, position)
+            position += len(piece)
+        self._journal.add(descriptor.digest)
+
+    def finish(self) -> None:
+        """Make the file last, give it its name, and forget the journal."""
+        try:
+            os.fsync(self._file)
+            os.rename(self.partial, self.path)
+            sync_folder(self.path)
+        except OSError as cause:
+            raise MachineFault.from_os("cannot finish the bundle", cause) from cause
+        self._journal.close(remove=True)
+
+    def close(self) -> None:
+        """End here; what an unfinished bundle has so far stays for the next run."""
+        self._journal.close(remove=False)
+        os.close(self._file)
+
+    def _pieces(self, descriptor: Descriptor) -> Iterator[Piece]:
+        slot = self._slots[tar.blob_name(descriptor.digest)]
+        return read_pieces(self._file, slot.content, slot.size)
+
+    # --- the start ------------------------------------------------------------------------
+
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            file = os.open(self.partial, flags, 0o666)
+        except OSError as cause:
+            raise MachineFault.from_os("cannot write the bundle", cause) from cause
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as cause:
+            os.close(file)
+            raise MachineFault(
+                "another run is writing this bundle", fact=str(self.partial), hint=_LOCKED
+            ) from cause
+        return file
+
+    def _earlier(self) -> set[Digest]:
+        """Blobs to go on from; a file that is not this bundle's partial is emptied."""
+        finished = self._journal.finished()
+        if os.fstat(self._file).st_size != self._size:
+            finished = set()
+        if not finished:
+            os.ftruncate(self._file, 0)
+        return finished
+
+    def _reserve(self) -> None:
+        try:
+            os.posix_fallocate(self._file, 0, self._size)
+        except OSError as cause:
+            if not self._finished:
+                self.partial.unlink(missing_ok=True)
+                self._journal.close(remove=True)
+            if cause.errno not in _NO_ROOM:
+                raise MachineFault.from_os("cannot reserve the bundle", cause) from cause
+            raise MachineFault("no room for the bundle", fact=self._room(), hint=_ROOM) from cause
+
+    def _room(self) -> str:
+        disk = os.statvfs(self.path.parent)
+        free = human_size(disk.f_bavail * disk.f_frsize)
+        return f"{self.path} needs {human_size(self._size)}, and {free} are free there"
+
+    def _write_head(self, contents: Contents, mtime: int) -> None:
+        """Every header, and every member whose bytes are known: padding is zero already."""
+        known = {member.name: member.raw for member in contents.members if member.raw is not None}
+        known[tar.INVENTORY] = contents.inventory
+        for slot in self._slots.values():
+            block = tar.header(slot.name, slot.size, mtime)
+            write_at(self._file, block + known.get(slot.name, b""), slot.start)
+
+
+_EXISTS = "choose another name, or --force to replace it"
+_LOCKED = "wait for the other run, or stop it"
+_ROOM = "free some room, or write to another disk: 'tkg-mirror bundle plan' tells what is needed"
+
+
+def refuse_existing(path: Path) -> None:
+    """MachineFault where FILE is there already: nothing is replaced unasked."""
+    if path.exists() or path.is_symlink():
+        raise MachineFault("the bundle exists already", fact=str(path), hint=_EXISTS)
+
+
+def file_size(contents: Contents) -> int:
+    """Bytes of the bundle that ``contents`` make, and so of the disk they need."""
+    return _plan(contents)[1]
+
+
+def source_date() -> int:
+    """The time of every member: 0, or SOURCE_DATE_EPOCH (reproducible-builds.org), seconds."""
+    text = os.environ.get("SOURCE_DATE_EPOCH", "0")
+    if not (text.isascii() and text.isdigit() and len(text) <= 10):
+        raise UsageFault("not a number of seconds", fact=f"SOURCE_DATE_EPOCH={text[:40]!r}")
+    return int(text)
+
+
+def _plan(contents: Contents) -> tuple[dict[str, Slot], int]:
+    head = (tar.INVENTORY, len(contents.inventory))
+    slots, size = lay_out([head, *((m.name, m.size) for m in contents.members)])
+    return {slot.name: slot for slot in slots}, size
+
+
+def _work(contents: Contents, slots: dict[str, Slot], mtime: int) -> Digest:
+    """What a partial file is part of: every byte of a bundle follows from these."""
+    return Digest.of(contents.inventory + tar.header(tar.INVENTORY, len(slots), mtime))

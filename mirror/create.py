@@ -1,0 +1,166 @@
+"""Registry to bundle: choose, resolve, plan, move, tell."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bom.images import ImageSet
+from bom.reference import Reference
+from mirror.bundle.contents import Contents
+from mirror.bundle.writer import BundleWriter, refuse_existing, source_date
+from mirror.errors import PartialRun
+from mirror.events import Listener, Noticed, PhaseStarted
+from mirror.oci.digest import Digest
+from mirror.plan import contents_of, fetches
+from mirror.ports import Move
+from mirror.registry.remote import Registries
+from mirror.report.run import ImageResult, RunReport, ordered, reason_of
+from mirror.resolve import Resolution, Resolved, Resolver
+from mirror.rewrite import Rewrites
+from mirror.settings import Settings
+from mirror.transfer.crew import Crew, Outcome
+from mirror.transfer.engine import Engine, Tally
+from mirror.transfer.retry import Retry
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """Everything a create needs to know."""
+
+    images: ImageSet
+    source: Registries
+    output: Path
+    settings: Settings
+    listener: Listener
+    rewrites: Rewrites = field(default_factory=Rewrites)
+    pins: Mapping[Reference, Digest] = field(default_factory=dict)
+    keep_going: bool = False
+    force: bool = False
+
+
+def resolve(creation: Creation) -> Resolution:
+    """Ask for every image; without ``keep_going`` one that has no answer is a fault."""
+    crew = Crew(creation.settings.concurrency, keep_going=True)
+    retry = Retry(creation.settings.retries, crew, creation.listener)
+    resolver = Resolver(
+        creation.source, creation.rewrites, creation.pins, crew, retry, creation.listener
+    )
+    for notice in creation.images.notices:
+        creation.listener(Noticed(notice))
+    resolution = resolver.run(creation.images.images)
+    if not creation.keep_going or not resolution.images:
+        resolution.raise_if_failed()
+    for image in resolution.images:
+        if image.graph.foreign:
+            count = len(image.graph.foreign)
+            text = f"{image.wanted.reference}: {count} foreign layers are not carried"
+            creation.listener(Noticed(text))
+    return resolution
+
+
+def create(creation: Creation) -> RunReport:
+    """Write the bundle; the report tells every image.
+
+    Raises the first fault, or, with ``keep_going``, only those that stop everything. With it
+    the bundle holds whatever is whole, and the report's result is ``partial``.
+    """
+    began, mtime = time.monotonic(), source_date()
+    if not creation.force:
+        refuse_existing(creation.output)
+    resolution = resolve(creation)
+    contents = contents_of(creation.images, resolution.images)
+    writer = BundleWriter(creation.output, contents, mtime=mtime, force=creation.force)
+    try:
+        outcomes = _fetch(creation, writer, resolution.images)
+        whole, broken = _sort_out(resolution.images, outcomes)
+        if broken:
+            _reduce(creation, writer, whole, mtime)
+        else:
+            writer.finish()
+    finally:
+        writer.close()
+    return _report(creation, resolution, contents, outcomes, broken, time.monotonic() - began)
+
+
+def _fetch(
+    creation: Creation, writer: BundleWriter, images: Iterable[Resolved]
+) -> list[Outcome[Move, Tally]]:
+    moves = fetches(images)
+    total = sum(move.descriptor.size for move in moves)
+    creation.listener(PhaseStarted("fetch", len(moves), total))
+    crew = Crew(creation.settings.concurrency, creation.keep_going)
+    retry = Retry(creation.settings.retries, crew, creation.listener)
+    return Engine(creation.source, writer, "the source", crew, retry, creation.listener).run(moves)
+
+
+def _sort_out(
+    images: Iterable[Resolved], outcomes: Iterable[Outcome[Move, Tally]]
+) -> tuple[list[Resolved], dict[Reference, str]]:
+    """Images that are whole, and why the others are not."""
+    failed = {o.item.descriptor.digest: reason_of(o.fault) for o in outcomes if o.fault}
+    whole, broken = list[Resolved](), dict[Reference, str]()
+    for image in images:
+        reasons = [failed[blob.digest] for blob in image.graph.blobs if blob.digest in failed]
+        if reasons:
+            broken[image.wanted.reference] = reasons[0]
+        else:
+            whole.append(image)
+    return whole, broken
+
+
+def _reduce(creation: Creation, writer: BundleWriter, whole: list[Resolved], mtime: int) -> None:
+    """Make a bundle of the images that are whole, from what was fetched.
+
+    The offsets of a bundle follow from all that is in it, so this is a second file; the first
+    one stays for a run that completes it.
+    """
+    if not whole:
+        raise PartialRun("no image could be fetched whole", fact=str(creation.output))
+    creation.listener(Noticed("some images failed; writing a bundle of the others"))
+    contents = contents_of(creation.images, whole)
+    rest = BundleWriter(
+        creation.output, contents, mtime=mtime, force=creation.force, suffix=".rest"
+    )
+    try:
+        crew = Crew(creation.settings.concurrency)
+        retry = Retry(0, crew, creation.listener)
+        place = str(writer.partial)
+        Engine(writer, rest, place, crew, retry, creation.listener).run(fetches(whole))
+        rest.finish()
+    finally:
+        rest.close()
+
+
+def _report(
+    creation: Creation,
+    resolution: Resolution,
+    contents: Contents,
+    outcomes: Iterable[Outcome[Move, Tally]],
+    broken: Mapping[Reference, str],
+    seconds: float,
+) -> RunReport:
+    results = [_result(image, broken) for image in resolution.images]
+    results += [
+        ImageResult(str(wanted.reference), None, "failed", reason_of(fault))
+        for wanted, fault in resolution.failed
+    ]
+    results += [
+        ImageResult(str(wanted.reference), None, "absent", "the source does not have it")
+        for wanted in resolution.absent
+    ]
+    tally = sum((o.result for o in outcomes if o.result), Tally())
+    heads = sum(len(manifest.raw) for manifest in contents.manifests.values())
+    requests = creation.source.requests
+    return RunReport(
+        ordered(results), tally.moved + heads, tally.skipped, tally.mounted, seconds, requests
+    )
+
+
+def _result(image: Resolved, broken: Mapping[Reference, str]) -> ImageResult:
+    reference, digest = str(image.wanted.reference), str(image.digest)
+    if image.wanted.reference in broken:
+        return ImageResult(reference, digest, "failed", broken[image.wanted.reference])
+    return ImageResult(reference, digest, "copied")

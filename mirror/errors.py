@@ -1,0 +1,221 @@
+"""Every fault this tool reports, drawn by whose fault it is.
+
+    Fault                        bom.errors: what failed, the fact, whose matter, next step
+    ├── InputFault               what the operator handed in (bom.errors; BomFault, ReferenceFault)
+    │   ├── UsageFault           options that exclude or need each other
+    │   └── Unresolved           images that no source could give, all at once
+    ├── RegistryFault            a registry; ``side`` says source or destination
+    │   ├── Unreachable          no answer, or one that may be better later: DNS, TCP, 5xx, 429
+    │   ├── Untrusted            TLS: its certificate is not trusted
+    │   ├── Refused              authentication or permission
+    │   ├── NotFound             it answers, and does not have it
+    │   └── Misbehaved           its answer breaks the distribution protocol
+    ├── IntegrityFault           bytes are not what their digest or size promises
+    │   └── TagTaken             a tag at the destination names other bytes
+    ├── BundleFault              the bundle file is not whole or not one of ours
+    ├── MachineFault             this machine: disk, permission, a file in the way
+    ├── PartialRun               with --keep-going: some images failed, the rest is complete
+    └── Interrupted              a person or the system said stop
+
+Exit codes are made from these classes in ``mirror.cli.failures`` and nowhere else.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from bom.errors import Fault, InputFault
+
+__all__ = [
+    "BundleFault",
+    "Fault",
+    "InputFault",
+    "IntegrityFault",
+    "Interrupted",
+    "MachineFault",
+    "Misbehaved",
+    "NotFound",
+    "PartialRun",
+    "Refused",
+    "RegistryFault",
+    "Side",
+    "TagTaken",
+    "Unreachable",
+    "Unresolved",
+    "Untrusted",
+    "UsageFault",
+]
+
+
+class Side(StrEnum):
+    """Which end of the journey a registry stands at."""
+
+    SOURCE = "source"
+    DESTINATION = "destination"
+
+
+class UsageFault(InputFault):
+    """Options that exclude each other, or one that needs another."""
+
+    name = "usage"
+    whose = "the command line"
+
+
+class Unresolved(InputFault):
+    """Some references have no image. ``causes`` pairs each reference with its fault."""
+
+    name = "unresolved"
+    hint = (
+        "correct the list, or name where these images are now: "
+        "--source-repo HOST/PROJECT or --rewrite OLD=NEW"
+    )
+
+    def __init__(self, causes: list[tuple[str, Fault]]) -> None:
+        lines = "".join(f"\n  {reference}: {fault.fact or fault}" for reference, fault in causes)
+        count = len(causes)
+        super().__init__(f"{count} image{'s' if count > 1 else ''} cannot be resolved", fact=lines)
+        self.causes = causes
+
+
+class RegistryFault(Fault):
+    """Something a registry did or did not do. ``host`` as the operator wrote it."""
+
+    name = "registry"
+    # May the same request succeed a little later? Retries read this and nothing else.
+    temporary = False
+
+    def __init__(self, side: Side, host: str, what: str, *, fact: str = "", hint: str = "") -> None:
+        super().__init__(what, fact=fact, hint=hint)
+        self.side = side
+        self.host = host
+        self.whose = f"the {side} registry {host}"
+
+
+class Unreachable(RegistryFault):
+    """No usable answer: DNS, TCP, a cut connection, 5xx or 429.
+
+    ``retry_after`` is the pause in seconds that the registry asked for, if it did;
+    ``answered`` tells a registry that says "later" from one that says nothing.
+    """
+
+    name = "unreachable"
+    temporary = True
+    hint = "check the network and the registry, then run the same command again: it goes on"
+
+    def __init__(
+        self,
+        side: Side,
+        host: str,
+        what: str,
+        *,
+        fact: str = "",
+        hint: str = "",
+        retry_after: float | None = None,
+        answered: bool = False,
+    ) -> None:
+        super().__init__(side, host, what, fact=fact, hint=hint)
+        self.retry_after = retry_after
+        self.answered = answered
+
+
+class Untrusted(RegistryFault):
+    """The TLS handshake failed on the certificate."""
+
+    name = "untrusted"
+    hint = "name the authority that signed the certificate with --ca-file FILE"
+
+
+class Refused(RegistryFault):
+    """401 or 403 after all credentials there are were tried."""
+
+    name = "refused"
+    hint = "log in (docker login, or --username with --password-stdin) with an account that may"
+
+
+class NotFound(RegistryFault):
+    """The registry answers, and says it has no such thing."""
+
+    name = "not-found"
+
+
+class Misbehaved(RegistryFault):
+    """An answer outside the distribution specification, or outside our limits for it."""
+
+    name = "misbehaved"
+    hint = "ask the registry's operator, or whoever runs a proxy in between"
+
+
+class IntegrityFault(Fault):
+    """Bytes do not match the digest or size that was promised for them.
+
+    ``member`` names what is damaged (a blob or a bundle's member); ``expected`` and ``got``
+    are digests or sizes in words.
+    """
+
+    name = "integrity"
+    whose = "whoever stored or carried these bytes"
+    hint = "fetch or carry the file again; nothing that depends on these bytes was published"
+
+    def __init__(
+        self, what: str, *, member: str, expected: str, got: str, place: str = "", hint: str = ""
+    ) -> None:
+        where = f" from {place}" if place else ""
+        super().__init__(what, fact=f"{member}{where}: expected {expected}, got {got}", hint=hint)
+        self.member = member
+        self.expected = expected
+        self.got = got
+        self.place = place
+
+
+class TagTaken(IntegrityFault):
+    """Tags at the destination name other images than the bundle does."""
+
+    name = "tag-taken"
+    whose = "the destination's operator"
+    hint = "find out who pushed it; --overwrite replaces it"
+
+
+class BundleFault(Fault):
+    """The file is not a bundle, not a whole one, or holds what none may hold.
+
+    ``member`` names the first member it shows at.
+    """
+
+    name = "bundle"
+    whose = "the bundle file"
+    hint = "carry the file again and compare its checksum at both ends"
+
+    def __init__(self, what: str, *, member: str, expected: str, got: str, hint: str = "") -> None:
+        super().__init__(what, fact=f"{member}: expected {expected}, got {got}", hint=hint)
+        self.member = member
+        self.expected = expected
+        self.got = got
+
+
+class MachineFault(Fault):
+    """This machine: a full disk, a missing permission, a file in the way."""
+
+    name = "machine"
+    whose = "this machine"
+
+    @classmethod
+    def from_os(cls, what: str, cause: OSError, *, hint: str = "") -> MachineFault:
+        """Say what was tried and keep the system's own words for why it failed."""
+        place = f"{cause.filename}: " if cause.filename else ""
+        return cls(what, fact=f"{place}{cause.strerror or cause}", hint=hint)
+
+
+class PartialRun(Fault):
+    """Some images failed under --keep-going; everything else is complete."""
+
+    name = "partial"
+    whose = "the images listed as failed"
+    hint = "mend what is listed and run the same command again: it moves only what is missing"
+
+
+class Interrupted(Fault):
+    """The run was stopped from outside."""
+
+    name = "interrupted"
+    whose = "whoever stopped it"
+    hint = "run the same command again: it goes on where this one stopped"

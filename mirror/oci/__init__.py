@@ -1,0 +1,1 @@
+"""Values of the image world: digests, descriptors, manifests. No network, no files."""

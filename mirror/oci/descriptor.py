@@ -1,0 +1,38 @@
+"""Descriptors: what a manifest promises about each piece of content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mirror.oci.digest import Digest
+
+# The largest integer that every JSON reader keeps exact (RFC 8259, section 6).
+_LARGEST = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """Media type, digest and size in bytes (image-spec, descriptor.md)."""
+
+    media_type: str
+    digest: Digest
+    size: int
+
+    @classmethod
+    def from_json(cls, value: Any) -> Descriptor:
+        """Check the three required members; ValueError names the first that is wrong."""
+        if not isinstance(value, dict):
+            raise ValueError("a descriptor is not an object")
+        media_type = value.get("mediaType")
+        if not isinstance(media_type, str) or not media_type:
+            raise ValueError("a descriptor has no mediaType")
+        digest = Digest.parse(value.get("digest"))
+        return cls(media_type, digest, check_size(value.get("size"), digest))
+
+
+def check_size(value: Any, of: object) -> int:
+    """A size in bytes: an integer from 0 to 2**53, or ValueError naming what it is the size of."""
+    if type(value) is not int or not 0 <= value <= _LARGEST:
+        raise ValueError(f"the size of {of} is {str(value)[:40]}, not a number of bytes")
+    return value

@@ -1,0 +1,69 @@
+"""Everything below one image: its manifests and the blobs they promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from mirror.oci import mediatypes
+from mirror.oci.descriptor import Descriptor
+from mirror.oci.digest import Digest
+from mirror.oci.manifest import Manifest
+from mirror.settings import MAX_INDEX_DEPTH, MAX_INDEX_MANIFESTS
+
+
+@dataclass(frozen=True, slots=True)
+class ImageGraph:
+    """One image whole: all platforms of an index, nested indexes included."""
+
+    manifests: tuple[Manifest, ...]
+    """Children before their parents, each once; the last one is the image itself."""
+
+    @property
+    def root(self) -> Manifest:
+        """The manifest or index that the tag names."""
+        return self.manifests[-1]
+
+    @property
+    def blobs(self) -> Iterator[Descriptor]:
+        """Configurations and layers to carry; one that two manifests share comes twice."""
+        for manifest in self.manifests:
+            yield from manifest.blobs
+
+    @property
+    def foreign(self) -> tuple[Descriptor, ...]:
+        """Layers left out because their licence forbids to redistribute them."""
+        return tuple(layer for manifest in self.manifests for layer in manifest.foreign)
+
+
+def walk(root: Manifest, fetch: Callable[[Descriptor], Manifest]) -> ImageGraph:
+    """Collect the manifests below ``root``; ``fetch`` gives a child and has checked its digest.
+
+    Raises ValueError where the tree is deeper or larger than any honest image, or a child is
+    not what its parent says. A cycle would need a broken SHA-256, the bounds stop one anyway.
+    """
+    found: dict[Digest, Manifest] = {}
+
+    def visit(manifest: Manifest, depth: int) -> None:
+        if depth > MAX_INDEX_DEPTH:
+            raise ValueError(f"indexes nested more than {MAX_INDEX_DEPTH} deep")
+        for child in manifest.children:
+            if child.digest not in found:
+                visit(_checked(fetch, child), depth + 1)
+        found[manifest.digest] = manifest
+        if len(found) > MAX_INDEX_MANIFESTS:
+            raise ValueError(f"more than {MAX_INDEX_MANIFESTS} manifests in one image")
+
+    visit(root, 0)
+    return ImageGraph(tuple(found.values()))
+
+
+def _checked(fetch: Callable[[Descriptor], Manifest], promised: Descriptor) -> Manifest:
+    if promised.media_type not in mediatypes.MANIFESTS:
+        raise ValueError(
+            f"an index lists {promised.digest} as {promised.media_type[:100]}, no manifest"
+        )
+    child = fetch(promised)
+    if child.descriptor != promised:
+        raise ValueError(f"an index promises {promised}, and its child is {child.descriptor}")
+    return child

@@ -1,0 +1,106 @@
+"""Manifests and indexes: the raw bytes, and what they mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mirror.oci import mediatypes
+from mirror.oci.descriptor import Descriptor
+from mirror.oci.digest import Digest
+from mirror.oci.strictjson import parse_object
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """An image manifest or an index. Its identity is ``raw``; nothing is ever re-serialised."""
+
+    raw: bytes
+    """The bytes as the registry or bundle gave them."""
+    media_type: str
+    """One of the four in ``mediatypes.MANIFESTS``."""
+    digest: Digest
+    """Of ``raw``."""
+    config: Descriptor | None
+    """An image's configuration; None for an index."""
+    layers: tuple[Descriptor, ...]
+    """An image's layers in their order, foreign ones included; empty for an index."""
+    children: tuple[Descriptor, ...]
+    """An index's manifests in their order; empty for an image."""
+
+    @classmethod
+    def parse(cls, raw: bytes, content_type: str = "") -> Manifest:
+        """Read a manifest; ValueError says what is wrong with it.
+
+        The type is decided by the document's own ``mediaType`` and must agree with
+        ``content_type`` (parameters ignored) where both are given, so that one document
+        cannot be an image to one reader and an index to another (CVE-2021-41190).
+        """
+        document = parse_object(raw)
+        media_type = _media_type(document, content_type.partition(";")[0].strip())
+        if media_type in mediatypes.INDEXES:
+            children = tuple(Descriptor.from_json(child) for child in _list(document, "manifests"))
+            return cls(raw, media_type, Digest.of(raw), None, (), children)
+        config = Descriptor.from_json(document.get("config"))
+        layers = tuple(Descriptor.from_json(layer) for layer in _list(document, "layers"))
+        return cls(raw, media_type, Digest.of(raw), config, layers, ())
+
+    @property
+    def is_index(self) -> bool:
+        """True for an OCI index or a docker manifest list."""
+        return self.media_type in mediatypes.INDEXES
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """How a parent or a tag names this manifest."""
+        return Descriptor(self.media_type, self.digest, len(self.raw))
+
+    @property
+    def foreign(self) -> tuple[Descriptor, ...]:
+        """Layers that the registry need not hold; they are not carried."""
+        return tuple(layer for layer in self.layers if mediatypes.is_foreign(layer.media_type))
+
+    @property
+    def blobs(self) -> tuple[Descriptor, ...]:
+        """Configuration and layers to carry."""
+        config = (self.config,) if self.config else ()
+        carried = (layer for layer in self.layers if not mediatypes.is_foreign(layer.media_type))
+        return (*config, *carried)
+
+
+def _media_type(document: dict[str, Any], content_type: str) -> str:
+    own = document.get("mediaType", "")
+    if not isinstance(own, str):
+        raise ValueError("mediaType is not a text")
+    for name in (own, content_type):
+        if name.startswith(mediatypes.DOCKER_SCHEMA1_PREFIX):
+            raise ValueError(
+                "it is a docker schema 1 manifest; the image must be pushed anew as schema 2"
+            )
+    if document.get("schemaVersion") != 2:
+        raise ValueError("schemaVersion is not 2")
+    if own and content_type in mediatypes.MANIFESTS and own != content_type:
+        raise ValueError(f"it calls itself {own[:100]} and was served as {content_type}")
+    return _of_a_kind(document, own or content_type or _guess(document))
+
+
+def _of_a_kind(document: dict[str, Any], media_type: str) -> str:
+    if media_type not in mediatypes.MANIFESTS:
+        raise ValueError(f"{media_type[:100] or 'no media type'} is no manifest this tool knows")
+    has_children = "manifests" in document
+    has_content = "layers" in document or "config" in document
+    if has_children == has_content or has_children != (media_type in mediatypes.INDEXES):
+        raise ValueError(f"its members do not fit {media_type}")
+    return media_type
+
+
+def _guess(document: dict[str, Any]) -> str:
+    """OCI documents may leave ``mediaType`` out (image-spec, manifest.md); docker's never do."""
+    return mediatypes.OCI_INDEX if "manifests" in document else mediatypes.OCI_MANIFEST
+
+
+def _list(document: dict[str, Any], key: str) -> list[Any]:
+    value = document.get(key)
+    if not isinstance(value, list):
+        raise ValueError(f"{key} is not a list")
+    return value

@@ -1,0 +1,27 @@
+"""Media types of manifests, and which layers may not be distributed."""
+
+from __future__ import annotations
+
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+
+IMAGES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
+INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})
+MANIFESTS = IMAGES | INDEXES
+
+# Named only to refuse it by name: it has no digests of its own and left the specification.
+DOCKER_SCHEMA1_PREFIX = "application/vnd.docker.distribution.manifest.v1"
+
+# Layers under a licence that forbids redistribution (Windows base layers): registries need
+# not hold them, and their ``urls`` are never fetched.
+_FOREIGN = (
+    "application/vnd.docker.image.rootfs.foreign.",
+    "application/vnd.oci.image.layer.nondistributable.",
+)
+
+
+def is_foreign(media_type: str) -> bool:
+    """True for a layer that the registry itself need not hold."""
+    return media_type.startswith(_FOREIGN)

@@ -1,0 +1,42 @@
+"""JSON from outside: no duplicate keys, no NaN, no endless nesting, objects at the root."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """Read ``raw`` as one UTF-8 JSON object; ValueError says why not.
+
+    Two readers that disagree on a duplicate key see two different manifests under one digest
+    (the confusion behind CVE-2021-41190), so such a document is refused.
+    """
+    try:
+        value = json.loads(
+            raw.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant
+        )
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return value
+
+
+def canonical(value: Any) -> bytes:
+    """The one spelling of ``value``: sorted keys, no blanks, UTF-8."""
+    text = json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return text.encode("utf-8")
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not JSON")

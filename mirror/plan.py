@@ -1,0 +1,108 @@
+"""What there is to do: images to moves, and how many bytes that is. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bom.images import ImageSet
+from mirror.bundle.contents import Carried, Contents, sorted_images
+from mirror.errors import IntegrityFault
+from mirror.oci.descriptor import Descriptor
+from mirror.oci.digest import Digest
+from mirror.oci.graph import ImageGraph
+from mirror.ports import Move
+from mirror.resolve import Resolved
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How much a set of images is. Sizes in bytes."""
+
+    images: int
+    blobs: int
+    """Unique ones: manifests, configurations, layers."""
+    size: int
+    """Of the unique blobs: what must be moved."""
+    shared: int
+    """Saved because images share blobs: the sum over all images, less ``size``."""
+
+
+def totals(graphs: Sequence[ImageGraph]) -> Totals:
+    """Count unique blobs and what sharing saves."""
+    unique: dict[Digest, int] = {}
+    listed = 0
+    for graph in graphs:
+        own = {blob.digest: blob.size for blob in _all_blobs(graph)}
+        listed += sum(own.values())
+        unique.update(own)
+    size = sum(unique.values())
+    return Totals(len(graphs), len(unique), size, listed - size)
+
+
+def contents_of(images: ImageSet, resolved: Iterable[Resolved]) -> Contents:
+    """The bundle that these images make."""
+    carried = sorted_images(_carried(each) for each in resolved)
+    check_destinations((f"{c.path}:{c.tag}", c.reference, c.digest) for c in carried if c.tag)
+    return Contents(",".join(images.repositories), images.boms, carried)
+
+
+def check_destinations(wanted: Iterable[tuple[str, str, Digest]]) -> None:
+    """Raise IntegrityFault where two images want one destination with different digests."""
+    taken: dict[str, tuple[str, Digest]] = {}
+    for place, reference, digest in wanted:
+        first, known = taken.setdefault(place, (reference, digest))
+        if known != digest:
+            raise IntegrityFault(
+                f"two images want the destination {place}",
+                member=reference,
+                expected=f"{known}, as {first}",
+                got=str(digest),
+                hint="leave one of them out, or carry them in two bundles to two projects",
+            )
+
+
+def fetches(resolved: Iterable[Resolved]) -> list[Move]:
+    """Moves into a bundle: every configuration and layer once, from the first image that has it."""
+    moves: dict[Digest, Move] = {}
+    for image in resolved:
+        for blob in image.graph.blobs:
+            moves.setdefault(blob.digest, Move(blob, image.origin, ("",)))
+    return list(moves.values())
+
+
+def deliveries(
+    missing: Iterable[tuple[str, ImageGraph]], complete: Iterable[tuple[str, ImageGraph]]
+) -> list[Move]:
+    """Moves into a registry: for every blob each repository that needs it and which hold it.
+
+    Both arguments pair a repository with an image; ``complete`` ones are there already.
+    """
+    holders: dict[Digest, dict[str, None]] = {}
+    for repository, graph in complete:
+        for blob in graph.blobs:
+            holders.setdefault(blob.digest, {})[repository] = None
+    needed: dict[Digest, tuple[Descriptor, dict[str, None]]] = {}
+    for repository, graph in missing:
+        for blob in graph.blobs:
+            needed.setdefault(blob.digest, (blob, {}))[1][repository] = None
+    return [
+        _delivery(blob, list(targets), holders.get(blob.digest, {}))
+        for blob, targets in needed.values()
+    ]
+
+
+def _delivery(blob: Descriptor, targets: list[str], holders: dict[str, None]) -> Move:
+    left = tuple(target for target in targets if target not in holders)
+    return Move(blob, "", left, tuple(holders))
+
+
+def _all_blobs(graph: ImageGraph) -> Iterable[Descriptor]:
+    yield from (manifest.descriptor for manifest in graph.manifests)
+    yield from graph.blobs
+
+
+def _carried(image: Resolved) -> Carried:
+    wanted = image.wanted
+    kind = "index" if wanted.kind == "image" and image.graph.root.is_index else wanted.kind
+    return Carried(str(wanted.reference), wanted.path, wanted.reference.tag, kind, image.graph)

@@ -1,0 +1,66 @@
+"""The doors between the engine and the media: where blobs come from and where they go.
+
+The engine knows these protocols and neither medium; a registry and a bundle each stand
+behind both ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from mirror.oci.descriptor import Descriptor
+from mirror.oci.digest import Digest
+from mirror.oci.manifest import Manifest
+
+# Bytes on their way. A memoryview lives until the next piece is asked for: its buffer is reused.
+Piece = bytes | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One unique blob, where to read it and every place that must have it afterwards."""
+
+    descriptor: Descriptor
+    origin: str
+    """``host/repository`` at the source; empty where the source is a bundle."""
+    targets: tuple[str, ...]
+    """Repositories at the sink, the first to be written, the others mounted from it; one
+    empty name where the sink is a bundle."""
+    held_by: tuple[str, ...] = ()
+    """Repositories at the sink that are known to hold it already."""
+
+
+class Source(Protocol):
+    """Where blobs are read. Bytes are as they come; the engine checks them."""
+
+    def read(self, descriptor: Descriptor, origin: str) -> AbstractContextManager[Iterator[Piece]]:
+        """The blob's bytes in order."""
+
+
+class Sink(Protocol):
+    """Where blobs are put."""
+
+    def holds(self, descriptor: Descriptor, target: str) -> bool:
+        """True where the whole blob is there already."""
+
+    def mount(self, descriptor: Descriptor, target: str, holder: str) -> bool:
+        """Take it over from ``holder``, another repository of this sink; False: write it."""
+
+    def write(self, descriptor: Descriptor, target: str, pieces: Iterator[Piece]) -> None:
+        """Store the blob. What ``pieces`` raises passes through, and nothing is kept then."""
+
+
+class Library(Protocol):
+    """Manifests by name: what a tag points at."""
+
+    def manifest(self, repository: str, name: str | Digest) -> Manifest:
+        """The manifest that a tag or digest names, checked against the digest."""
+
+    def tagged(self, repository: str, tag: str) -> Digest | None:
+        """The digest that a tag has, or None."""
+
+    def put_manifest(self, repository: str, name: str | Digest, manifest: Manifest) -> None:
+        """Store a manifest under a tag or its digest."""

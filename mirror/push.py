@@ -1,0 +1,151 @@
+"""Bundle to registry: look, move, publish, read back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bom.reference import Reference
+from mirror.bundle.contents import Carried
+from mirror.bundle.reader import Bundle
+from mirror.errors import Fault
+from mirror.events import Listener, PhaseStarted
+from mirror.oci.digest import Digest
+from mirror.oci.graph import ImageGraph
+from mirror.plan import check_destinations, deliveries
+from mirror.ports import Move
+from mirror.registry.client import Registry
+from mirror.registry.remote import Project
+from mirror.report.run import ImageResult, RunReport, ordered, reason_of
+from mirror.settings import Settings
+from mirror.transfer.crew import Crew, Outcome
+from mirror.transfer.engine import Engine, Tally
+from mirror.transfer.publish import Publication, Publisher, refuse_taken
+from mirror.transfer.retry import Retry
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """Everything a push needs to know. ``project`` is the destination's path below its host."""
+
+    bundle: Bundle
+    registry: Registry
+    project: str
+    settings: Settings
+    listener: Listener
+    overwrite: bool = False
+    keep_going: bool = False
+
+    def run(self) -> RunReport:
+        """Push what the destination lacks; the report tells every image.
+
+        Nothing is visible at the destination before all its bytes are, and nothing moves
+        while two images want one place or a tag there names something else.
+        """
+        began = time.monotonic()
+        contents = self.bundle.contents()
+        images = [self._publication(image) for image in contents.images]
+        check_destinations(
+            (f"{i.repository}:{i.tag}", i.reference, i.digest) for i in images if i.tag
+        )
+        surveyed = self._survey(images)
+        present = [o.item for o in surveyed if o.result == o.item.digest]
+        missing = [o.item for o in surveyed if not o.fault and o.result != o.item.digest]
+        moved = self._move(missing, present)
+        whole, broken = _sort_out(missing, moved)
+        published = self._publish(whole)
+        results = [*_unknown(surveyed), *_present(present), *broken, *_published(published)]
+        return self._report(results, present, moved, published, time.monotonic() - began)
+
+    def _publication(self, image: Carried) -> Publication:
+        repository = f"{self.project}/{image.path}" if self.project else image.path
+        # The whole name must fit too: 255 characters with the host (distribution-spec).
+        Reference.parse(f"{self.registry.host}/{repository}")
+        return Publication(image.reference, repository, image.tag, image.graph)
+
+    def _survey(self, images: Sequence[Publication]) -> list[Outcome[Publication, Digest | None]]:
+        self.listener(PhaseStarted("look up", len(images)))
+        found = self._publisher().survey(images)
+        if not self.overwrite:
+            refuse_taken(self.registry.host, found)
+        return found
+
+    def _move(
+        self, missing: Sequence[Publication], present: Sequence[Publication]
+    ) -> list[Outcome[Move, Tally]]:
+        moves = deliveries(_places(missing), _places(present))
+        total = sum(move.descriptor.size for move in moves)
+        self.listener(PhaseStarted("push", len(moves), total))
+        crew = self._crew()
+        retry = Retry(self.settings.retries, crew, self.listener)
+        project, place = Project(self.registry), str(self.bundle.path)
+        return Engine(self.bundle, project, place, crew, retry, self.listener).run(moves)
+
+    def _publish(self, images: Sequence[Publication]) -> list[Outcome[Publication, int]]:
+        self.listener(PhaseStarted("publish", len(images)))
+        return self._publisher().publish(images)
+
+    def _publisher(self) -> Publisher:
+        crew = self._crew()
+        retry = Retry(self.settings.retries, crew, self.listener)
+        return Publisher(self.registry, crew, retry, self.listener)
+
+    def _crew(self) -> Crew:
+        return Crew(self.settings.concurrency, self.keep_going)
+
+    def _report(
+        self,
+        results: Iterable[ImageResult],
+        present: Iterable[Publication],
+        moved: Iterable[Outcome[Move, Tally]],
+        published: Iterable[Outcome[Publication, int]],
+        seconds: float,
+    ) -> RunReport:
+        tally = sum((o.result for o in moved if o.result), Tally())
+        heads = sum(o.result or 0 for o in published)
+        there = {blob.digest: blob.size for image in present for blob in image.graph.blobs}
+        skipped = tally.skipped + sum(there.values())
+        requests = self.registry.requests
+        return RunReport(
+            ordered(results), tally.moved + heads, skipped, tally.mounted, seconds, requests
+        )
+
+
+def _places(images: Iterable[Publication]) -> Iterable[tuple[str, ImageGraph]]:
+    return ((image.repository, image.graph) for image in images)
+
+
+def _sort_out(
+    images: Iterable[Publication], moved: Iterable[Outcome[Move, Tally]]
+) -> tuple[list[Publication], list[ImageResult]]:
+    """Images all of whose blobs are there, and results for the others."""
+    failed: dict[Digest, Fault] = {o.item.descriptor.digest: o.fault for o in moved if o.fault}
+    whole, broken = list[Publication](), list[ImageResult]()
+    for image in images:
+        faults = [failed[blob.digest] for blob in image.graph.blobs if blob.digest in failed]
+        if faults:
+            broken.append(_failed(image, faults[0]))
+        else:
+            whole.append(image)
+    return whole, broken
+
+
+def _unknown(surveyed: Iterable[Outcome[Publication, Digest | None]]) -> Iterable[ImageResult]:
+    return (_failed(o.item, o.fault) for o in surveyed if o.fault)
+
+
+def _present(images: Iterable[Publication]) -> Iterable[ImageResult]:
+    return (ImageResult(i.reference, str(i.digest), "present") for i in images)
+
+
+def _published(outcomes: Iterable[Outcome[Publication, int]]) -> Iterable[ImageResult]:
+    for outcome in outcomes:
+        if outcome.fault:
+            yield _failed(outcome.item, outcome.fault)
+        else:
+            yield ImageResult(outcome.item.reference, str(outcome.item.digest), "copied")
+
+
+def _failed(image: Publication, fault: Fault) -> ImageResult:
+    return ImageResult(image.reference, str(image.digest), "failed", reason_of(fault))

@@ -1,0 +1,1 @@
+"""One remote registry, as source and as destination; the only room that knows HTTP."""

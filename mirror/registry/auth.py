@@ -1,0 +1,139 @@
+"""Tokens: who may do what where, fetched once and shared by all workers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import httpx
+
+from mirror.errors import Misbehaved, RegistryFault
+from mirror.oci.strictjson import parse_object
+from mirror.registry import policy
+from mirror.registry.challenge import Challenge, parse_challenges
+from mirror.registry.credentials import Credentials
+from mirror.settings import TOKEN_LIFE, TOKEN_RENEWAL
+
+# What a request may ask for, as a token's scope writes it: ``repository:tkg/antrea:pull``.
+Scopes = tuple[str, ...]
+
+
+class AskToken(Protocol):
+    """Sends one request to a token service and gives the answer's body, bounded in size."""
+
+    def __call__(
+        self, method: str, url: httpx.URL, headers: dict[str, str], form: dict[str, str]
+    ) -> bytes:
+        """Raises a RegistryFault for every answer but 200."""
+
+
+@dataclass(slots=True)
+class _Token:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    header: str = ""
+    renew_at: float = 0.0
+
+
+class Authorizer:
+    """Gives the Authorization header for a request to one registry.
+
+    The first 401 teaches it the registry's scheme; from then on a token is fetched before
+    the request that needs it, once for each scope however many workers wait for it.
+    """
+
+    def __init__(
+        self,
+        registry: httpx.URL,
+        lookup: Callable[[str], Credentials | None],
+        ask: AskToken,
+        fault: Callable[[type[RegistryFault], str, str], RegistryFault],
+    ) -> None:
+        self._registry = registry
+        self._lookup = lookup
+        self._ask = ask
+        self._fault = fault
+        self._challenge: Challenge | None = None
+        self._tokens: dict[Scopes, _Token] = {}
+        self._lock = threading.Lock()
+
+    def header(self, scopes: Scopes) -> str:
+        """What to send now; empty while the registry has not asked for anything."""
+        challenge = self._challenge
+        return self._obtain(challenge, scopes, stale="") if challenge else ""
+
+    def renew(self, www_authenticate: Iterable[str], scopes: Scopes, sent: str) -> str:
+        """What to send after a 401 that answered ``sent``; empty if there is nothing new to say."""
+        challenge = _choose(parse_challenges(www_authenticate))
+        if challenge is None:
+            return ""
+        self._challenge = challenge
+        header = self._obtain(challenge, scopes, stale=sent)
+        return header if header != sent else ""
+
+    def _obtain(self, challenge: Challenge, scopes: Scopes, stale: str) -> str:
+        if challenge.scheme == "basic":
+            found = self._lookup(_repository(scopes))
+            return found.basic() if found and not found.identity else ""
+        with self._lock:
+            token = self._tokens.setdefault(scopes, _Token())
+        # Workers that need the same token wait here for the one that fetches it.
+        with token.lock:
+            if not token.header or token.header == stale or time.monotonic() >= token.renew_at:
+                token.header, life = self._fetch(challenge, scopes)
+                token.renew_at = time.monotonic() + life * TOKEN_RENEWAL
+            return token.header
+
+    def _fetch(self, challenge: Challenge, scopes: Scopes) -> tuple[str, float]:
+        found = self._lookup(_repository(scopes))
+        try:
+            url = policy.realm(self._registry, challenge.parameters.get("realm", ""))
+        except ValueError as cause:
+            raise self._fault(Misbehaved, "cannot log in", str(cause)) from None
+        service = challenge.parameters.get("service", "")
+        if found and found.identity:
+            form = {
+                "grant_type": "refresh_token",
+                "refresh_token": found.secret.reveal(),
+                "service": service,
+                "scope": " ".join(scopes),
+                "client_id": "tkg-mirror",
+            }
+            return self._read(self._ask("POST", url, {}, form))
+        for name, value in (("service", service), *(("scope", scope) for scope in scopes)):
+            url = url.copy_add_param(name, value) if value else url
+        headers = {"Authorization": found.basic()} if found else {}
+        return self._read(self._ask("GET", url, headers, {}))
+
+    def _read(self, body: bytes) -> tuple[str, float]:
+        """The token itself: Harbor leaves ``access_token`` empty, others leave ``token`` out."""
+        try:
+            answer = parse_object(body)
+        except ValueError as cause:
+            raise self._fault(Misbehaved, "cannot log in", f"its token answer is {cause}") from None
+        token = answer.get("token") or answer.get("access_token")
+        if (
+            not isinstance(token, str)
+            or not token.isascii()
+            or not token.isprintable()
+            or " " in token
+        ):
+            raise self._fault(Misbehaved, "cannot log in", "its token answer holds no token")
+        life = answer.get("expires_in")
+        seconds = float(life) if type(life) is int and 0 < life < 10**9 else TOKEN_LIFE
+        return f"Bearer {token}", seconds
+
+
+def _choose(challenges: tuple[Challenge, ...]) -> Challenge | None:
+    """Bearer where there is a choice: it is what every other registry client prefers."""
+    for scheme in ("bearer", "basic"):
+        for challenge in challenges:
+            if challenge.scheme == scheme:
+                return challenge
+    return None
+
+
+def _repository(scopes: Scopes) -> str:
+    return scopes[0].split(":")[1] if scopes else ""

@@ -1,0 +1,84 @@
+"""A blob's bytes off the wire, past the HTTP library where that is safe and pays."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+
+import httpx
+
+from mirror.ports import Piece
+from mirror.settings import DIRECT_READ_FROM, RECEIVE_BUFFER
+
+
+class Cut(Exception):
+    """The body ended or stalled too early; stays inside this room."""
+
+
+def pieces(response: httpx.Response, size: int) -> Iterator[Piece]:
+    """The body as it comes; a piece is valid until the next one is asked for.
+
+    Raises Cut where fewer than ``size`` bytes come; more than ``size`` are passed on, so that
+    the check behind this sees them. httpx's own faults pass through.
+    """
+    received = 0
+    # Keeping this name keeps the iterator, and the iterator keeps the connection open.
+    ordinary = response.iter_raw()
+    direct = _direct_socket(response, size)
+    for piece in ordinary:
+        received += len(piece)
+        yield piece
+        if direct is not None:
+            break
+    if direct is not None:
+        for view in _receive(direct, size - received):
+            received += len(view)
+            yield view
+    if received < size:
+        raise Cut(f"the connection ended after {received} of {size} bytes")
+
+
+def _direct_socket(response: httpx.Response, size: int) -> socket.socket | None:
+    """The response's socket, where its framing leaves no doubt about what comes on it.
+
+    The HTTP library reads 64 KiB at a time through its parser, at half the speed of
+    ``recv_into`` a large buffer. It is passed by only for a large body whose length is stated
+    once and equals what the descriptor promises, on a socket that carries the body itself: a
+    TLS object that is not the socket means TLS inside TLS, as through an https proxy.
+    """
+    headers = response.headers
+    if size < DIRECT_READ_FROM or headers.get("content-length") != str(size):
+        return None
+    if "transfer-encoding" in headers or "content-encoding" in headers:
+        return None
+    stream = response.extensions.get("network_stream")
+    if response.http_version != "HTTP/1.1" or stream is None:
+        return None
+    raw, tls = stream.get_extra_info("socket"), stream.get_extra_info("ssl_object")
+    if not isinstance(raw, socket.socket) or (tls is not None and tls is not raw):
+        return None
+    return raw
+
+
+def _receive(raw: socket.socket, remaining: int) -> Iterator[memoryview]:
+    """Fill a buffer, hand it on, fill it again.
+
+    Under TLS one call gives one record of 16 KiB at most, so the buffer is filled before it
+    is passed on: hashing and writing in small pieces costs more than the receiving.
+    """
+    buffer = memoryview(bytearray(min(RECEIVE_BUFFER, max(remaining, 1))))
+    filled = 0
+    try:
+        while remaining:
+            count = raw.recv_into(buffer[filled : filled + remaining])
+            filled += count
+            remaining -= count
+            if filled == len(buffer) or not remaining or not count:
+                yield buffer[:filled]
+                filled = 0
+            if not count:
+                return
+    except (OSError, ssl.SSLError) as cause:
+        reason = "no byte came in time" if isinstance(cause, TimeoutError) else str(cause)
+        raise Cut(f"the connection failed: {reason}") from cause

@@ -1,0 +1,237 @@
+"""Requests to one registry: authorised, redirected, bounded, and every failure translated."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from http.cookiejar import DefaultCookiePolicy
+
+import httpx
+
+from mirror import __version__
+from mirror.errors import Misbehaved, RegistryFault, Side, Unreachable, Untrusted
+from mirror.registry import policy, wire
+from mirror.registry.auth import Authorizer, Scopes
+from mirror.registry.body import Cut
+from mirror.registry.credentials import CredentialStore
+from mirror.registry.tls import TlsOptions, context
+from mirror.settings import (
+    CONNECT_TIMEOUT,
+    MAX_ERROR_ANSWER,
+    MAX_REDIRECTS,
+    MAX_TOKEN_ANSWER,
+    Settings,
+)
+from mirror.text import printable
+
+# The name that images of Docker Hub carry is not the name of its registry.
+_API_HOSTS = {"docker.io": "registry-1.docker.io"}
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+Content = bytes | Iterator[bytes] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How registries are reached in this run, whichever they are."""
+
+    side: Side
+    settings: Settings = field(default_factory=Settings)
+    plain_http: bool = False
+    tls: TlsOptions = field(default_factory=TlsOptions)
+    credentials: CredentialStore = field(default_factory=CredentialStore)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request. ``what`` it is for opens the message if it fails."""
+
+    method: str
+    url: httpx.URL
+    what: str
+    scopes: Scopes = ()
+    headers: dict[str, str] = field(default_factory=dict)
+    content: Content = None
+
+    @property
+    def repeatable(self) -> bool:
+        """False for a body that is read while it is sent: it is spent after one try."""
+        return self.content is None or isinstance(self.content, bytes)
+
+
+class Connection:
+    """Everything that is said to one registry goes through ``exchange``. Thread-safe."""
+
+    def __init__(self, host: str, access: Access) -> None:
+        self.host = host
+        self.side = access.side
+        self._access = access
+        scheme = "http" if access.plain_http else "https"
+        try:
+            self.root = httpx.URL(f"{scheme}://{_API_HOSTS.get(host, host)}")
+        except httpx.InvalidURL as cause:
+            raise self.fault(Misbehaved, f"cannot ask {host}", str(cause)) from None
+        self._auth = Authorizer(
+            self.root,
+            lambda repository: access.credentials.lookup(host, repository),
+            self._ask_token,
+            self.fault,
+        )
+        self._lock = threading.Lock()
+        self.requests = 0
+
+    @contextmanager
+    def exchange(self, ask: Ask) -> Iterator[httpx.Response]:
+        """The answer, its body unread; closed at the end, whatever was read of it."""
+        response = self._authorised(ask)
+        try:
+            if ask.method in ("GET", "HEAD"):
+                response = self._redirected(response, ask)
+            yield response
+        finally:
+            response.close()
+
+    def expect(self, response: httpx.Response, what: str, *good: int) -> None:
+        """Raise the fault that the answer means unless its status is one of ``good``."""
+        if response.status_code not in good:
+            body = self.bounded(response, MAX_ERROR_ANSWER, what, strict=False)
+            status, headers = response.status_code, response.headers
+            raise wire.fault_of(self.side, self.host, what, status, headers, body)
+
+    def bounded(
+        self, response: httpx.Response, limit: int, what: str, *, strict: bool = True
+    ) -> bytes:
+        """A small body; one longer than ``limit`` bytes is refused, or cut where not ``strict``."""
+        if response.headers.get("content-encoding", "identity") != "identity":
+            # 200 KB of gzip can unfold to 200 MB; nothing asked for it to be encoded.
+            raise self.fault(Misbehaved, what, "it sends an encoded answer")
+        body = bytearray()
+        with self.translated(what):
+            for piece in response.iter_raw():
+                body += piece
+                if len(body) > limit:
+                    break
+        if len(body) > limit and strict:
+            raise self.fault(Misbehaved, what, f"its answer is larger than {limit} bytes")
+        return bytes(body[:limit])
+
+    def allowed(self, what: str, rule: Callable[..., httpx.URL], *arguments: object) -> httpx.URL:
+        """A URL that one of the rules in ``policy`` lets through."""
+        try:
+            return rule(*arguments)
+        except ValueError as cause:
+            raise self.fault(Misbehaved, what, printable(str(cause))) from None
+
+    def fault(self, kind: type[RegistryFault], what: str, fact: str) -> RegistryFault:
+        """A fault of this registry."""
+        return kind(self.side, self.host, what, fact=fact)
+
+    @contextmanager
+    def translated(self, what: str) -> Iterator[None]:
+        """Turn what the HTTP library raises into our faults, around lazy bodies too."""
+        try:
+            yield
+        except (httpx.HTTPError, httpx.StreamError, Cut) as cause:
+            raise self._transport_fault(what, cause) from cause
+        except (httpx.InvalidURL, UnicodeError) as cause:
+            raise self.fault(Misbehaved, what, printable(str(cause))) from cause
+
+    def close(self) -> None:
+        """Close every connection; a transfer still using one fails."""
+        if "_client" in self.__dict__:
+            self._client.close()
+
+    def _authorised(self, ask: Ask) -> httpx.Response:
+        header = self._auth.header(ask.scopes)
+        response = self._send(ask, header)
+        if response.status_code != 401:
+            return response
+        try:
+            challenges = response.headers.get_list("www-authenticate")
+            fresh = self._auth.renew(challenges, ask.scopes, header)
+            if not fresh or not ask.repeatable:
+                return response
+            # Reading the few bytes of the refusal keeps the connection for the next request.
+            self.bounded(response, MAX_ERROR_ANSWER, ask.what, strict=False)
+        except BaseException:
+            response.close()
+            raise
+        response.close()
+        return self._send(ask, fresh)
+
+    def _redirected(self, response: httpx.Response, ask: Ask) -> httpx.Response:
+        """Follow redirects of a read, one by one; another origin never gets Authorization."""
+        for _ in range(MAX_REDIRECTS):
+            if response.status_code not in _REDIRECTS:
+                return response
+            request, location = response.request, response.headers.get("location", "")
+            response.close()
+            url = self.allowed(ask.what, policy.redirect, request.url, location)
+            same = policy.origin(url) == policy.origin(self.root)
+            onward = Ask(request.method, url, ask.what, ask.scopes, ask.headers)
+            response = self._send(onward, request.headers.get("authorization", "") if same else "")
+        response.close()
+        raise self.fault(Misbehaved, ask.what, f"it redirects more than {MAX_REDIRECTS} times")
+
+    def _send(self, ask: Ask, authorization: str) -> httpx.Response:
+        headers = dict(ask.headers)
+        if authorization:
+            headers["Authorization"] = authorization
+        with self._lock:
+            self.requests += 1
+        with self.translated(ask.what):
+            client = self._client
+            request = client.build_request(
+                ask.method, ask.url, headers=headers, content=ask.content
+            )
+            return client.send(request, stream=True, auth=None)
+
+    def _ask_token(
+        self, method: str, url: httpx.URL, headers: dict[str, str], form: dict[str, str]
+    ) -> bytes:
+        content = str(httpx.QueryParams(form)).encode() if form else None
+        if form:
+            headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
+        what = f"cannot log in at {self.host}"
+        response = self._send(Ask(method, url, what, (), headers, content), "")
+        try:
+            self.expect(response, what, 200)
+            return self.bounded(response, MAX_TOKEN_ANSWER, what)
+        finally:
+            response.close()
+
+    @cached_property
+    def _client(self) -> httpx.Client:
+        """Made at the first request: a TLS context costs 20 ms that a refused command can save.
+
+        ``trust_env`` stays on for the proxy variables alone; trust and credentials are ours.
+        Cookies are neither kept nor sent.
+        """
+        timeout = self._access.settings.timeout
+        client = httpx.Client(
+            verify=context(self._access.tls),
+            follow_redirects=False,
+            timeout=httpx.Timeout(timeout, connect=min(CONNECT_TIMEOUT, timeout)),
+            limits=httpx.Limits(
+                max_connections=None,
+                max_keepalive_connections=2 * self._access.settings.concurrency,
+            ),
+            headers={"User-Agent": f"tkg-mirror/{__version__}", "Accept-Encoding": "identity"},
+        )
+        client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        return client
+
+    def _transport_fault(self, what: str, cause: Exception) -> RegistryFault:
+        text = printable(str(cause)) or type(cause).__name__
+        if "CERTIFICATE_VERIFY_FAILED" in text:
+            return self.fault(Untrusted, what, text)
+        if "WRONG_VERSION_NUMBER" in text or "RECORD_LAYER_FAILURE" in text:
+            hint = "it speaks plain HTTP on this port: --plain-http, if that is meant"
+            return Untrusted(self.side, self.host, what, fact=text, hint=hint)
+        if isinstance(cause, httpx.TimeoutException):
+            waited = self._access.settings.timeout
+            text = f"{self.host} gave no answer within {waited:.0f} s ({type(cause).__name__})"
+        return self.fault(Unreachable, what, text)

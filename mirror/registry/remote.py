@@ -1,0 +1,76 @@
+"""Registries behind the engine's doors: many as a source, one project of one as a sink."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+from mirror.oci.descriptor import Descriptor
+from mirror.oci.digest import Digest
+from mirror.oci.manifest import Manifest
+from mirror.ports import Piece
+from mirror.registry.client import Registry
+from mirror.registry.connection import Access
+
+
+class Registries:
+    """Every registry that images come from; each is connected to when it is first needed."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._known: dict[str, Registry] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Registries:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for registry in self._known.values():
+            registry.close()
+
+    @property
+    def requests(self) -> int:
+        """Requests sent to all of them so far."""
+        return sum(registry.requests for registry in self._known.values())
+
+    def at(self, host: str) -> Registry:
+        """The registry at ``host``."""
+        with self._lock:
+            if host not in self._known:
+                self._known[host] = Registry(host, self._access)
+            return self._known[host]
+
+    def manifest(self, host: str, repository: str, name: str | Digest) -> Manifest:
+        """The manifest of a tag or digest."""
+        return self.at(host).manifest(repository, name)
+
+    def read(self, descriptor: Descriptor, origin: str) -> AbstractContextManager[Iterator[Piece]]:
+        """A blob of ``origin``, which is ``host/repository``."""
+        host, _, repository = origin.partition("/")
+        return self.at(host).blob(repository, descriptor)
+
+
+class Project:
+    """One registry as the place where images land; repositories are named in full."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+
+    def holds(self, descriptor: Descriptor, target: str) -> bool:
+        """True where the repository has the blob."""
+        return self.registry.has_blob(target, descriptor)
+
+    def mount(self, descriptor: Descriptor, target: str, holder: str) -> bool:
+        """Take the blob over from another repository of the same registry."""
+        return self.registry.mount(target, descriptor, holder)
+
+    def write(self, descriptor: Descriptor, target: str, pieces: Iterator[Piece]) -> None:
+        """Upload the blob."""
+        self.registry.upload(target, descriptor, pieces)

@@ -1,0 +1,68 @@
+"""What a status and its body mean: answers turned into our faults. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from mirror.errors import Misbehaved, NotFound, Refused, RegistryFault, Side, Unreachable
+from mirror.oci import mediatypes
+from mirror.oci.strictjson import parse_object
+from mirror.settings import LONGEST_PAUSE
+from mirror.text import printable
+
+# Every manifest type by name: Distribution 2.8 answers 404 for an OCI manifest that is not
+# asked for as one (measured).
+ACCEPT_MANIFESTS = ", ".join(sorted(mediatypes.MANIFESTS))
+
+_LATER = frozenset({408, 429, 500, 502, 503, 504})
+
+
+def fault_of(
+    side: Side, host: str, what: str, status: int, headers: Mapping[str, str], body: bytes
+) -> RegistryFault:
+    """The fault for an answer that is not the hoped-for one; ``what`` was being done."""
+    fact = f"{host} answered {status}{_told(body)}"
+    if status in _LATER:
+        pause = retry_after(headers.get("retry-after", ""))
+        return Unreachable(side, host, what, fact=fact, retry_after=pause, answered=True)
+    if status in (401, 403):
+        return Refused(side, host, what, fact=fact)
+    if status == 404:
+        return NotFound(side, host, what, fact=fact)
+    return Misbehaved(side, host, what, fact=fact)
+
+
+def retry_after(value: str, now: datetime | None = None) -> float | None:
+    """Seconds to wait (RFC 9110, 10.2.3: a number or a date), capped; None if it says nothing."""
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), LONGEST_PAUSE)
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    seconds = (date - (now or datetime.now(UTC))).total_seconds()
+    return min(max(seconds, 0.0), LONGEST_PAUSE)
+
+
+def _told(body: bytes) -> str:
+    """The registry's own words, made safe to print (distribution-spec, "Error Codes")."""
+    try:
+        errors = parse_object(body).get("errors")
+    except ValueError:
+        return ""
+    told = [_one_error(error) for error in errors[:3]] if isinstance(errors, list) else []
+    text = printable("; ".join(filter(None, told)))
+    return f" ({text})" if text else ""
+
+
+def _one_error(error: Any) -> str:
+    if not isinstance(error, dict):
+        return ""
+    parts = (error.get("code"), error.get("message"))
+    return ": ".join(part for part in parts if isinstance(part, str) and part)

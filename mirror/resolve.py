@@ -1,0 +1,130 @@
+"""References to images: asks the source for every manifest before anything is moved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from bom.images import WantedImage
+from bom.reference import Reference
+from mirror.errors import (
+    Fault,
+    Misbehaved,
+    NotFound,
+    Side,
+    Unreachable,
+    Unresolved,
+)
+from mirror.events import ItemEnded, Listener, Noticed, PhaseStarted
+from mirror.oci.descriptor import Descriptor
+from mirror.oci.digest import Digest
+from mirror.oci.graph import ImageGraph, walk
+from mirror.oci.manifest import Manifest
+from mirror.rewrite import Rewrites
+from mirror.text import printable
+from mirror.transfer.crew import Crew
+from mirror.transfer.retry import Retry
+
+
+class ManifestSource(Protocol):
+    """Gives manifests of any host's repositories."""
+
+    def manifest(self, host: str, repository: str, name: str | Digest) -> Manifest:
+        """The manifest that a tag or digest names there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """An image with its digest and everything below it, and where to fetch that."""
+
+    wanted: WantedImage
+    origin: str
+    """``host/repository`` at the source, after all rewrites."""
+    graph: ImageGraph
+
+    @property
+    def digest(self) -> Digest:
+        """What the reference means now."""
+        return self.graph.root.digest
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What became of a set of references."""
+
+    images: tuple[Resolved, ...]
+    failed: tuple[tuple[WantedImage, Fault], ...]
+    absent: tuple[WantedImage, ...]
+    """Images that may be missing, and are."""
+
+    def raise_if_failed(self) -> None:
+        """One fault that lists every reference which has no image."""
+        if self.failed:
+            causes = [(str(wanted.reference), fault) for wanted, fault in self.failed]
+            raise Unresolved(causes)
+
+
+@dataclass(slots=True)
+class Resolver:
+    """Resolves references with a crew that never stops at the first failure."""
+
+    source: ManifestSource
+    rewrites: Rewrites
+    pins: Mapping[Reference, Digest]
+    """What a plan found some references to mean; such an image is asked for by digest."""
+    crew: Crew
+    retry: Retry
+    listener: Listener
+
+    def run(self, images: Sequence[WantedImage]) -> Resolution:
+        """Every image, or why not. A host that no longer answers is not asked again."""
+        self.listener(PhaseStarted("resolve", len(images)))
+        silent: dict[str, Fault] = {}
+        outcomes = self.crew.run(images, partial(self._resolve, silent))
+        order = {wanted.reference: place for place, wanted in enumerate(images)}
+        outcomes.sort(key=lambda outcome: order[outcome.item.reference])
+        failed, absent = [], []
+        for outcome in outcomes:
+            wanted, fault = outcome.item, outcome.fault
+            if fault and isinstance(fault, NotFound) and not wanted.required:
+                absent.append(wanted)
+                self.listener(Noticed(f"{wanted.reference} is not at the source; left out"))
+            elif fault:
+                failed.append((wanted, fault))
+        resolved = tuple(outcome.result for outcome in outcomes if outcome.result)
+        return Resolution(resolved, tuple(failed), tuple(absent))
+
+    def _resolve(self, silent: dict[str, Fault], wanted: WantedImage) -> Resolved:
+        place = self.rewrites.apply(wanted.reference)
+        if fault := silent.get(place.host):
+            raise fault
+        label = str(wanted.reference)
+        try:
+            graph = self._graph(place, self.pins.get(wanted.reference))
+        except Unreachable as fault:
+            if not fault.answered:
+                silent[place.host] = fault
+            self.listener(ItemEnded(label, label, "failed"))
+            raise
+        except Fault:
+            self.listener(ItemEnded(label, label, "failed"))
+            raise
+        self.listener(ItemEnded(label, label, "done"))
+        return Resolved(wanted, place.name, graph)
+
+    def _graph(self, place: Reference, pin: Digest | None) -> ImageGraph:
+        def fetch(descriptor: Descriptor) -> Manifest:
+            return self.retry(
+                partial(self.source.manifest, place.host, place.repository, descriptor.digest)
+            )
+
+        stated = Digest.parse(place.digest) if place.digest else None
+        name = stated or pin or place.tag or ""
+        root = self.retry(partial(self.source.manifest, place.host, place.repository, name))
+        try:
+            return walk(root, fetch)
+        except ValueError as cause:
+            what = f"cannot use {place}"
+            raise Misbehaved(Side.SOURCE, place.host, what, fact=printable(str(cause))) from None

@@ -1,0 +1,41 @@
+"""Where an image is fetched, when that is not where it is named. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from bom.reference import Reference, parse_repository
+from mirror.errors import UsageFault
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrites:
+    """``FROM=TO`` pairs over ``host/repository``; the longest FROM that fits wins.
+
+    A FROM fits on whole path components: ``host/tkg`` is no prefix of ``host/tkg-extra``.
+    """
+
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def parse(cls, texts: Iterable[str]) -> Rewrites:
+        """Read the values of ``--rewrite``; UsageFault for one without ``=`` or a wrong side."""
+        return cls(tuple(sorted((_pair(text) for text in texts), key=lambda p: -len(p[0]))))
+
+    def apply(self, reference: Reference) -> Reference:
+        """The reference to fetch instead; tag and digest stay."""
+        for old, new in self.pairs:
+            if reference.name == old or reference.name.startswith(old + "/"):
+                host, _, path = (new + reference.name[len(old) :]).partition("/")
+                return replace(reference, host=host, repository=path)
+        return reference
+
+
+def _pair(text: str) -> tuple[str, str]:
+    old, equals, new = text.partition("=")
+    if not equals:
+        raise UsageFault("not a rewrite", fact=f"{text!r} is not FROM=TO")
+    for side in (old, new):
+        parse_repository(side)
+    return old, new

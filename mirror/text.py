@@ -1,0 +1,33 @@
+"""Text from outside, made safe to print."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from mirror.settings import KIB, MAX_ERROR_SHOWN
+
+
+def printable(text: str, limit: int = MAX_ERROR_SHOWN) -> str:
+    """One line without control, escape or direction characters, at most ``limit`` long.
+
+    A registry's error body or an annotation may carry terminal escapes that rewrite what the
+    operator sees. Unicode category C covers controls, bidirectional overrides, surrogates and
+    private use; each run of blanks becomes one space.
+    """
+    safe = "".join(
+        " " if c.isspace() else c
+        for c in text[: 4 * limit]
+        if c.isspace() or unicodedata.category(c)[0] != "C"
+    )
+    line = " ".join(safe.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def human_size(size: int) -> str:
+    """Bytes as people write them, in binary units: ``1.4 GiB``."""
+    value = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < KIB:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= KIB
+    return f"{value:.1f} TiB"

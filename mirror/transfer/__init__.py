@@ -1,0 +1,1 @@
+"""Moving blobs and manifests from a source to a sink; sees ports only."""

@@ -1,0 +1,116 @@
+"""A crew: some threads that work through a list, and one stop for all of them.
+
+Threads, since hashing, receiving and writing large buffers release the interpreter's lock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from mirror.errors import Fault, MachineFault
+from mirror.settings import STOP_GRACE
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Stopped(Exception):
+    """Raised inside a job when another one ended the run; never leaves the crew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[Item, Result]):
+    """What became of one item: a result, or the fault that kept it from one."""
+
+    item: Item
+    result: Result | None = None
+    fault: Fault | None = None
+
+
+@dataclass(slots=True)
+class Crew:
+    """``workers`` threads; the first fault stops them all unless ``keep_going``.
+
+    A full disk or another fault of this machine stops them in any case: whatever comes next
+    would fail alike.
+    """
+
+    workers: int
+    keep_going: bool = False
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(
+        self, items: Iterable[Item], act: Callable[[Item], Result]
+    ) -> list[Outcome[Item, Result]]:
+        """Do ``act`` for every item; outcomes in the order in which they were reached.
+
+        Raises the first fault, or the first exception that is none, once every thread has
+        ended. With ``keep_going`` faults are recorded instead.
+        """
+        shift = _Shift(self, deque(items), act)
+        threads = [
+            threading.Thread(target=shift.work, daemon=True, name=f"worker-{number}")
+            for number in range(min(self.workers, len(shift.waiting)))
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                thread.join()
+        except BaseException:
+            self.stop.set()
+            for thread in threads:
+                thread.join(STOP_GRACE / len(threads))
+            raise
+        if shift.failure is not None:
+            raise shift.failure
+        return shift.outcomes
+
+    def check(self) -> None:
+        """Called between two pieces of a long job: raises Stopped after a stop."""
+        if self.stop.is_set():
+            raise Stopped
+
+
+class _Shift(Generic[Item, Result]):
+    """One ``run``: what is waiting, what is done, what went wrong first."""
+
+    def __init__(self, crew: Crew, waiting: deque[Item], act: Callable[[Item], Result]) -> None:
+        self.waiting = waiting
+        self.outcomes: list[Outcome[Item, Result]] = []
+        self.failure: BaseException | None = None
+        self._crew = crew
+        self._act = act
+        self._lock = threading.Lock()
+
+    def work(self) -> None:
+        while (item := self._next()) is not None:
+            try:
+                outcome = Outcome[Item, Result](item[0], self._act(item[0]))
+            except Stopped:
+                return
+            except Fault as fault:
+                if not self._crew.keep_going or isinstance(fault, MachineFault):
+                    self._fail(fault)
+                    return
+                outcome = Outcome[Item, Result](item[0], fault=fault)
+            except BaseException as bug:
+                self._fail(bug)
+                return
+            with self._lock:
+                self.outcomes.append(outcome)
+
+    def _next(self) -> tuple[Item] | None:
+        with self._lock:
+            if self._crew.stop.is_set() or not self.waiting:
+                return None
+            return (self.waiting.popleft(),)
+
+    def _fail(self, failure: BaseException) -> None:
+        with self._lock:
+            self.failure = self.failure or failure
+        self._crew.stop.set()

@@ -1,0 +1,76 @@
+"""The journal: an append-only list of the blobs that a run has finished.
+
+One line a blob, ``<hex> <check>``, after a first line that names the work it belongs to. A
+line counts only if it is whole and its check fits, so what a killed run left half-written is
+ignored. The journal is a hint at what to look at, not a proof: bytes that it names are hashed
+again before they are believed, since a power cut may keep a line and lose the bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from pathlib import Path
+
+from mirror.errors import MachineFault
+from mirror.oci.digest import Digest
+
+
+class Journal:
+    """Open for appending. ``work`` is the digest of what is being made."""
+
+    def __init__(self, path: Path, work: Digest) -> None:
+        self.path = path
+        self._first = _line(work)
+        self._file: int | None = None
+
+    def finished(self) -> set[Digest]:
+        """What an earlier run on the same work had finished; empty for any other file."""
+        try:
+            lines = self.path.read_bytes().splitlines(keepends=True)
+        except FileNotFoundError:
+            return set()
+        except OSError as cause:
+            raise MachineFault.from_os("cannot read the journal", cause) from cause
+        if not lines or lines[0] != self._first:
+            return set()
+        return {Digest(line[:64].decode()) for line in lines[1:] if _whole(line)}
+
+    def start(self, *, afresh: bool) -> None:
+        """Begin to append, to an empty journal if ``afresh``."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            self._file = os.open(self.path, flags | (os.O_TRUNC if afresh else 0), 0o644)
+            # A torn last line must not swallow the next one.
+            os.write(self._file, self._first if afresh else b"\n")
+        except OSError as cause:
+            raise MachineFault.from_os("cannot write the journal", cause) from cause
+
+    def add(self, digest: Digest) -> None:
+        """Note a finished blob; one write, so that lines of two threads never mix."""
+        if self._file is None:
+            raise RuntimeError("the journal was not started")
+        try:
+            os.write(self._file, _line(digest))
+        except OSError as cause:
+            raise MachineFault.from_os("cannot write the journal", cause) from cause
+
+    def close(self, *, remove: bool) -> None:
+        """Stop appending; ``remove`` it when the work is done."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+        if remove:
+            self.path.unlink(missing_ok=True)
+
+
+def _line(digest: Digest) -> bytes:
+    name = digest.hex.encode()
+    return b"%s %08x\n" % (name, zlib.crc32(name))
+
+
+def _whole(line: bytes) -> bool:
+    try:
+        return line == _line(Digest.parse("sha256:" + line[:64].decode("ascii")))
+    except ValueError:
+        return False
