@@ -32,13 +32,11 @@ class Creation:
 
     images: ImageSet
     source: Registries
-    output: Path
     settings: Settings
     listener: Listener
     rewrites: Rewrites = field(default_factory=Rewrites)
     pins: Mapping[Reference, Digest] = field(default_factory=dict)
     keep_going: bool = False
-    force: bool = False
 
 
 def resolve(creation: Creation) -> Resolution:
@@ -48,31 +46,26 @@ def resolve(creation: Creation) -> Resolution:
     resolver = Resolver(
         creation.source, creation.rewrites, creation.pins, crew, retry, creation.listener
     )
-    for notice in creation.images.notices:
-        creation.listener(Noticed(notice))
     resolution = resolver.run(creation.images.images)
     if not creation.keep_going or not resolution.images:
         resolution.raise_if_failed()
-    for image in resolution.images:
-        if image.graph.foreign:
-            count = len(image.graph.foreign)
-            text = f"{image.wanted.reference}: {count} foreign layers are not carried"
-            creation.listener(Noticed(text))
+    for notice in (*creation.images.notices, *resolution.notices):
+        creation.listener(Noticed(notice))
     return resolution
 
 
-def create(creation: Creation) -> RunReport:
-    """Write the bundle; the report tells every image.
+def create(creation: Creation, output: Path, *, force: bool = False) -> RunReport:
+    """Write the bundle to ``output``; the report tells every image.
 
     Raises the first fault, or, with ``keep_going``, only those that stop everything. With it
     the bundle holds whatever is whole, and the report's result is ``partial``.
     """
     began, mtime = time.monotonic(), source_date()
-    if not creation.force:
-        refuse_existing(creation.output)
+    if not force:
+        refuse_existing(output)
     resolution = resolve(creation)
     contents = contents_of(creation.images, resolution.images)
-    writer = BundleWriter(creation.output, contents, mtime=mtime, force=creation.force)
+    writer = BundleWriter(output, contents, mtime=mtime, force=force)
     try:
         outcomes = _fetch(creation, writer, resolution.images)
         whole, broken = _sort_out(resolution.images, outcomes)
@@ -118,12 +111,11 @@ def _reduce(creation: Creation, writer: BundleWriter, whole: list[Resolved], mti
     one stays for a run that completes it.
     """
     if not whole:
-        raise PartialRun("no image could be fetched whole", fact=str(creation.output))
+        raise PartialRun("no image could be fetched whole", fact=str(writer.path))
     creation.listener(Noticed("some images failed; writing a bundle of the others"))
     contents = contents_of(creation.images, whole)
-    rest = BundleWriter(
-        creation.output, contents, mtime=mtime, force=creation.force, suffix=".rest"
-    )
+    # Whether FILE may be replaced was settled when the first writer began.
+    rest = BundleWriter(writer.path, contents, mtime=mtime, force=True, suffix=".rest")
     try:
         crew = Crew(creation.settings.concurrency)
         retry = Retry(0, crew, creation.listener)
@@ -153,9 +145,14 @@ def _report(
     ]
     tally = sum((o.result for o in outcomes if o.result), Tally())
     heads = sum(len(manifest.raw) for manifest in contents.manifests.values())
-    requests = creation.source.requests
     return RunReport(
-        ordered(results), tally.moved + heads, tally.skipped, tally.mounted, seconds, requests
+        ordered(results),
+        tally.moved + heads,
+        tally.skipped,
+        tally.mounted,
+        seconds,
+        creation.source.requests,
+        (*creation.images.notices, *resolution.notices),
     )
 
 

@@ -17,7 +17,7 @@ from mirror.errors import (
     Unreachable,
     Unresolved,
 )
-from mirror.events import ItemEnded, Listener, Noticed, PhaseStarted
+from mirror.events import ItemEnded, Listener, PhaseStarted
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.graph import ImageGraph, walk
@@ -59,6 +59,17 @@ class Resolution:
     absent: tuple[WantedImage, ...]
     """Images that may be missing, and are."""
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the operator should know that stops nothing."""
+        absent = (f"{wanted.reference} is not at the source; left out" for wanted in self.absent)
+        foreign = (
+            f"{image.wanted.reference}: {len(image.graph.foreign)} foreign layers are not carried"
+            for image in self.images
+            if image.graph.foreign
+        )
+        return (*absent, *foreign)
+
     def raise_if_failed(self) -> None:
         """One fault that lists every reference which has no image."""
         if self.failed:
@@ -90,7 +101,6 @@ class Resolver:
             wanted, fault = outcome.item, outcome.fault
             if fault and isinstance(fault, NotFound) and not wanted.required:
                 absent.append(wanted)
-                self.listener(Noticed(f"{wanted.reference} is not at the source; left out"))
             elif fault:
                 failed.append((wanted, fault))
         resolved = tuple(outcome.result for outcome in outcomes if outcome.result)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from types import TracebackType
 
 import httpx
 
@@ -32,6 +33,17 @@ class Registry:
     def __init__(self, host: str, access: Access) -> None:
         self.host = host
         self._wire = Connection(host, access)
+
+    def __enter__(self) -> Registry:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
     @property
     def requests(self) -> int:

@@ -90,14 +90,14 @@ class _Shift(Generic[Item, Result]):
     def work(self) -> None:
         while (item := self._next()) is not None:
             try:
-                outcome = Outcome[Item, Result](item[0], self._act(item[0]))
+                outcome: Outcome[Item, Result] = Outcome(item[0], self._act(item[0]))
             except Stopped:
                 return
             except Fault as fault:
                 if not self._crew.keep_going or isinstance(fault, MachineFault):
                     self._fail(fault)
                     return
-                outcome = Outcome[Item, Result](item[0], fault=fault)
+                outcome = Outcome(item[0], fault=fault)
             except BaseException as bug:
                 self._fail(bug)
                 return

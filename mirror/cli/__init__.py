@@ -1,0 +1,1 @@
+"""The edge: options in, verbs called, results and failures told."""

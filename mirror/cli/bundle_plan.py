@@ -1,0 +1,45 @@
+"""``tkg-mirror bundle plan``: what a create would move."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mirror.cli.options import Format, Inputs, OutputOptions, RegistryOptions
+
+
+def plan(
+    inputs: Inputs,
+    registry: RegistryOptions,
+    output: OutputOptions,
+    to: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write the plan, for create --plan."),
+    ] = None,
+) -> None:
+    """Resolve every image to a digest and tell how much there is to move."""
+    from mirror import planfile
+    from mirror.cli.console import listening
+    from mirror.cli.inputs import access, read_inputs
+    from mirror.create import Creation, resolve
+    from mirror.errors import Side
+    from mirror.files import write_new
+    from mirror.plan import contents_of
+    from mirror.registry.remote import Registries
+    from mirror.report import json, text
+
+    wanted = read_inputs(inputs)
+    reach = access(registry, Side.SOURCE, stdin_taken=inputs.images == "-")
+    with Registries(reach) as source, listening(output) as listener:
+        creation = Creation(
+            wanted.images, source, reach.settings, listener, wanted.rewrites, wanted.pins
+        )
+        resolution = resolve(creation)
+    document = planfile.to_json(
+        wanted.images, resolution, contents_of(wanted.images, resolution.images)
+    )
+    if to:
+        write_new(to, json.dump(document) + "\n")
+    typer.echo(json.dump(document) if output.format is Format.JSON else text.plan(document))

@@ -1,0 +1,121 @@
+"""From what a command was given to what the verbs take: image sets, access to registries."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bom.images import ImageSet, images_of_boms, images_of_list, merge
+from bom.limits import MAX_FILE_BYTES
+from bom.parse import read_bom
+from bom.reference import Reference
+from mirror import planfile
+from mirror.cli.options import Inputs, RegistryOptions
+from mirror.errors import InputFault, MachineFault, Side, UsageFault
+from mirror.oci.digest import Digest
+from mirror.registry.connection import Access
+from mirror.registry.credentials import Credentials, CredentialStore, Secret
+from mirror.registry.tls import TlsOptions
+from mirror.rewrite import Rewrites
+from mirror.settings import MAX_PLAN
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the inputs ask for: images, pins of a plan, and where to fetch instead."""
+
+    images: ImageSet
+    rewrites: Rewrites
+    pins: Mapping[Reference, Digest] = field(default_factory=dict)
+
+
+def read_inputs(inputs: Inputs) -> Wanted:
+    """Read every BOM, list or plan named; UsageFault where options contradict each other."""
+    rewrites = Rewrites.parse(inputs.rewrite or [])
+    if inputs.plan:
+        if inputs.bom or inputs.images or inputs.source_repo:
+            raise UsageFault(
+                "a plan already says which images", fact="--plan stands with --rewrite alone"
+            )
+        images, pins = planfile.parse(_read(inputs.plan, MAX_PLAN), inputs.plan)
+        return Wanted(images, rewrites, pins)
+    if not (inputs.bom or inputs.images):
+        raise UsageFault("nothing to carry", fact="give --bom FILE, --images FILE or --plan FILE")
+    sets = []
+    if inputs.bom:
+        boms = [read_bom(path) for path in inputs.bom]
+        sets.append(images_of_boms(boms, source_repo=inputs.source_repo, own_images=True))
+    if inputs.images:
+        text = _decode(_read(inputs.images, MAX_FILE_BYTES), inputs.images)
+        sets.append(images_of_list(text, inputs.images, source_repo=inputs.source_repo))
+    return Wanted(merge(sets), rewrites)
+
+
+def access(options: RegistryOptions, side: Side, *, stdin_taken: bool = False) -> Access:
+    """How to reach the registries of one side."""
+    if options.key_file and not options.cert_file:
+        raise UsageFault("a key without its certificate", fact="--key-file needs --cert-file")
+    if options.password_stdin and stdin_taken:
+        raise UsageFault(
+            "standard input cannot be both", fact="--password-stdin stands with --images -"
+        )
+    return Access(
+        side,
+        options.settings(),
+        options.plain_http,
+        TlsOptions(
+            tuple(options.ca_file or ()),
+            options.cert_file,
+            options.key_file,
+            options.insecure_skip_tls_verify,
+        ),
+        CredentialStore(_given(options), options.registry_config),
+    )
+
+
+def _given(options: RegistryOptions) -> Credentials | None:
+    """Credentials of this run: a name and, from standard input or the environment, its secret."""
+    if options.password_stdin and not options.username:
+        raise UsageFault("a password without a name", fact="--password-stdin needs --username")
+    if not options.username:
+        return None
+    if options.password_stdin:
+        secret = sys.stdin.readline().rstrip("\r\n")
+    else:
+        secret = os.environ.get("TKG_MIRROR_PASSWORD", "")
+    if not secret:
+        raise UsageFault(
+            "a name without a password", fact="--username needs --password-stdin", hint=_HOW_TO_GIVE
+        )
+    return Credentials(options.username, Secret(secret))
+
+
+_HOW_TO_GIVE = "give it as a line on standard input, or in TKG_MIRROR_PASSWORD"
+
+
+def _read(name: str, limit: int) -> bytes:
+    try:
+        if name == "-":
+            raw = sys.stdin.buffer.read(limit + 1)
+        else:
+            with Path(name).open("rb") as file:
+                raw = file.read(limit + 1)
+    except FileNotFoundError:
+        raise InputFault("no such file", fact=name) from None
+    except IsADirectoryError:
+        raise InputFault("a folder, not a file", fact=name) from None
+    except OSError as cause:
+        raise MachineFault.from_os("cannot read an input", cause) from cause
+    if len(raw) > limit:
+        raise InputFault("too large to be what it should be", fact=f"{name}: over {limit} bytes")
+    return raw
+
+
+def _decode(raw: bytes, name: str) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as cause:
+        raise InputFault("not a list of references", fact=f"{name}: {cause.reason}") from None

@@ -1,0 +1,283 @@
+"""Options that several commands share, each declared once, in groups that commands take whole.
+
+A command's function takes option groups as parameters; ``command`` lays their fields out as
+the flags of one command line. Names, environment twins and ranges are those of the contract.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from mirror.cli.failures import reported
+from mirror.settings import Settings
+
+
+class Format(StrEnum):
+    """How results are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """How much is told on standard error."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """How a command talks."""
+
+    format: Annotated[
+        Format,
+        typer.Option("--format", help="How to write the result.", envvar="TKG_MIRROR_FORMAT"),
+    ] = Format.TEXT
+    no_progress: Annotated[
+        bool,
+        typer.Option(
+            "--no-progress", help="Show no progress bars.", envvar="TKG_MIRROR_NO_PROGRESS"
+        ),
+    ] = False
+    log_level: Annotated[
+        LogLevel,
+        typer.Option("--log-level", help="How much to tell.", envvar="TKG_MIRROR_LOG_LEVEL"),
+    ] = LogLevel.INFO
+    log_format: Annotated[
+        Format,
+        typer.Option(
+            "--log-format", help="How to write what is told.", envvar="TKG_MIRROR_LOG_FORMAT"
+        ),
+    ] = Format.TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class BomInputs:
+    """BOM files alone."""
+
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="TKG BOM and TKr BOM files.")
+    ]
+    source_repo: Annotated[
+        str | None,
+        typer.Option(
+            "--source-repo",
+            metavar="HOST/PROJECT",
+            help="Where the images are, in place of the BOM's own base repository.",
+            envvar="TKG_MIRROR_SOURCE_REPO",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Which images, and where they are."""
+
+    bom: Annotated[
+        list[str] | None,
+        typer.Option("--bom", metavar="FILE", help="A TKG BOM or TKr BOM file. Repeatable."),
+    ] = None
+    images: Annotated[
+        str | None,
+        typer.Option(
+            "--images", metavar="FILE", help="A list, one reference a line; - is standard input."
+        ),
+    ] = None
+    plan: Annotated[
+        str | None,
+        typer.Option("--plan", metavar="FILE", help="A plan: its images, pinned to its digests."),
+    ] = None
+    source_repo: Annotated[
+        str | None,
+        typer.Option(
+            "--source-repo",
+            metavar="HOST/PROJECT",
+            help="Where the images are, in place of the BOM's own base repository.",
+            envvar="TKG_MIRROR_SOURCE_REPO",
+        ),
+    ] = None
+    rewrite: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rewrite",
+            metavar="FROM=TO",
+            help="Fetch from TO what is named under FROM. Repeatable; the longest FROM wins.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryOptions:
+    """How to talk to registries."""
+
+    plain_http: Annotated[
+        bool,
+        typer.Option(
+            "--plain-http", help="Speak HTTP without TLS.", envvar="TKG_MIRROR_PLAIN_HTTP"
+        ),
+    ] = False
+    insecure_skip_tls_verify: Annotated[
+        bool,
+        typer.Option(
+            "--insecure-skip-tls-verify",
+            help="Accept any certificate.",
+            envvar="TKG_MIRROR_INSECURE_SKIP_TLS_VERIFY",
+        ),
+    ] = False
+    ca_file: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--ca-file",
+            "--ca-certificate",
+            metavar="FILE",
+            help="A CA to trust besides the system's: PEM, or base64 of PEM. Repeatable.",
+            envvar="TKG_MIRROR_CA_FILE",
+        ),
+    ] = None
+    cert_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--cert-file",
+            metavar="FILE",
+            help="A client certificate, PEM.",
+            envvar="TKG_MIRROR_CERT_FILE",
+        ),
+    ] = None
+    key_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--key-file",
+            metavar="FILE",
+            help="The key of --cert-file, PEM.",
+            envvar="TKG_MIRROR_KEY_FILE",
+        ),
+    ] = None
+    username: Annotated[
+        str | None,
+        typer.Option(
+            "--username",
+            metavar="NAME",
+            help="Log in as NAME, with --password-stdin or TKG_MIRROR_PASSWORD.",
+            envvar="TKG_MIRROR_USERNAME",
+        ),
+    ] = None
+    password_stdin: Annotated[
+        bool,
+        typer.Option("--password-stdin", help="Read the password from standard input."),
+    ] = False
+    registry_config: Annotated[
+        Path | None,
+        typer.Option(
+            "--registry-config",
+            metavar="FILE",
+            help="Credentials: docker's config.json or containers' auth.json.",
+            envvar="TKG_MIRROR_REGISTRY_CONFIG",
+        ),
+    ] = None
+    concurrency: Annotated[
+        int,
+        typer.Option(
+            "-j",
+            "--concurrency",
+            metavar="N",
+            min=1,
+            max=64,
+            help="Transfers at a time, 1 to 64.",
+            envvar="TKG_MIRROR_CONCURRENCY",
+        ),
+    ] = Settings().concurrency
+    retries: Annotated[
+        int,
+        typer.Option(
+            "--retries",
+            metavar="N",
+            min=0,
+            max=100,
+            help="Further attempts where a fault may pass, 0 to 100.",
+            envvar="TKG_MIRROR_RETRIES",
+        ),
+    ] = Settings().retries
+    timeout: Annotated[
+        float,
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            min=1,
+            max=3600,
+            help="Give a connection up after so long without a byte, 1 to 3600.",
+            envvar="TKG_MIRROR_TIMEOUT",
+        ),
+    ] = Settings().timeout
+
+    def settings(self) -> Settings:
+        """The part that every room understands."""
+        return Settings(self.concurrency, self.retries, self.timeout)
+
+
+KeepGoing = Annotated[
+    bool,
+    typer.Option(
+        "--keep-going", help="Do what can be done and list what failed, instead of stopping."
+    ),
+]
+
+
+def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function as a command; parameters that are option groups become their fields."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        hints = get_type_hints(function, include_extras=True)
+        groups = {p: hints[p] for p in hints if p != "return" and is_dataclass(hints[p])}
+        parameters = _flatten(inspect.signature(function), hints, groups)
+
+        @functools.wraps(function)
+        def call(**values: Any) -> None:
+            taken = {group: _take(kind, values) for group, kind in groups.items()}
+            reported(function, {**values, **taken})
+
+        flat = inspect.Signature(parameters)
+        call.__signature__ = flat  # type: ignore[attr-defined]
+        call.__annotations__ = {p.name: p.annotation for p in parameters}
+        app.command(name)(call)
+        return function
+
+    return register
+
+
+def _flatten(
+    signature: inspect.Signature, hints: dict[str, Any], groups: dict[str, Any]
+) -> list[inspect.Parameter]:
+    """The parameters in their order, a group's fields in the group's place."""
+    found = list[inspect.Parameter]()
+    for name, parameter in signature.parameters.items():
+        if name in groups:
+            found += _fields_of(groups[name])
+        else:
+            found.append(_keyword(name, hints[name], parameter.default))
+    return found
+
+
+def _fields_of(group: Any) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    defaults = inspect.signature(group).parameters
+    return [_keyword(f.name, hints[f.name], defaults[f.name].default) for f in fields(group)]
+
+
+def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=default, annotation=annotation)
+
+
+def _take(group: Any, values: dict[str, Any]) -> Any:
+    return group(**{field.name: values.pop(field.name) for field in fields(group)})

@@ -1,0 +1,38 @@
+"""How a run's result leaves: on standard output, and as an exit code where it is not whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import typer
+
+from mirror.cli.options import Format, OutputOptions
+from mirror.errors import PartialRun
+from mirror.report import json, text
+from mirror.report.run import RunReport
+from mirror.verify import Verification
+
+
+def tell_run(
+    report: RunReport, done: str, output: OutputOptions, variables: Mapping[str, str] | None = None
+) -> None:
+    """Print a run's result; raises PartialRun where images failed."""
+    whole = report.result == "ok"
+    if output.format is Format.JSON:
+        extra: dict[str, object] = {"variables": dict(variables)} if variables else {}
+        typer.echo(json.dump(json.run(replace(report, extra=extra))))
+    else:
+        typer.echo(text.run(report, done if whole else "some images are missing"))
+        if variables and whole:
+            typer.echo("\nFor the shell in which TKG is installed:\n\n" + text.variables(variables))
+    if not whole:
+        count = f"{len(report.failed)} of {len(report.images)} images"
+        raise PartialRun("some images failed", fact=count)
+
+
+def leave_if_damaged(result: Verification) -> None:
+    """Raise the gravest damage: wrong bytes before wrong structure."""
+    faults = [damage.fault() for _file, damage in result.damages]
+    if faults:
+        raise next((f for f in faults if f.name == "integrity"), faults[0])

@@ -1,0 +1,105 @@
+"""A plan on disk: which images, pinned to which digests, and how much that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bom.errors import ReferenceFault
+from bom.images import BomFact, ImageSet, WantedImage
+from bom.reference import Reference, check_path, parse_repository
+from mirror.bundle.contents import Contents
+from mirror.bundle.writer import file_size
+from mirror.errors import InputFault
+from mirror.oci.digest import Digest
+from mirror.oci.strictjson import parse_object
+from mirror.plan import totals
+from mirror.resolve import Resolution
+
+SCHEMA = "tkg-mirror/plan/v1"
+
+
+def to_json(images: ImageSet, resolution: Resolution, contents: Contents) -> dict[str, Any]:
+    """The plan's document; sizes in bytes. ``disk`` is the size of the bundle it would make."""
+    sums = totals([image.graph for image in contents.images])
+    wanted = {str(image.wanted.reference): image.wanted for image in resolution.images}
+    return {
+        "schema": SCHEMA,
+        "boms": [{"kind": b.kind, "release": b.release, "sha256": b.sha256} for b in images.boms],
+        "images": [
+            {
+                "reference": image.reference,
+                "repository": wanted[image.reference].repository,
+                "path": image.path,
+                "tag": image.tag,
+                "digest": str(image.digest),
+                "mediaType": image.graph.root.media_type,
+                "size": len(image.graph.root.raw),
+                "kind": image.kind,
+            }
+            for image in contents.images
+        ],
+        "absent": sorted(str(image.reference) for image in resolution.absent),
+        "totals": {
+            "images": sums.images,
+            "blobs": sums.blobs,
+            "bytes": sums.size,
+            "shared": sums.shared,
+            "disk": file_size(contents),
+        },
+    }
+
+
+def parse(raw: bytes, file: str) -> tuple[ImageSet, Mapping[Reference, Digest]]:
+    """Read a plan's document: its images, and what each reference is pinned to.
+
+    Raises InputFault naming the file; everything in it is checked like a BOM's own words.
+    """
+    try:
+        document = parse_object(raw)
+        if document.get("schema") != SCHEMA:
+            raise ValueError(f"its schema is not {SCHEMA}")
+        images = [_image(value) for value in _list(document, "images")]
+        boms = tuple(_bom(value) for value in _list(document, "boms"))
+    except (ValueError, ReferenceFault) as cause:
+        raise InputFault("not a plan", fact=f"{file}: {cause}") from None
+    if not images:
+        raise InputFault("the plan names no image", fact=file)
+    found = tuple(sorted((image for image, _pin in images), key=lambda each: each.reference))
+    repositories = tuple(sorted({image.repository for image in found}))
+    pins = {image.reference: pin for image, pin in images}
+    return ImageSet(found, boms, repositories), pins
+
+
+def _image(value: Any) -> tuple[WantedImage, Digest]:
+    if not isinstance(value, dict):
+        raise ValueError("an image is not an object")
+    reference = Reference.parse(_text(value, "reference"))
+    repository, path = _text(value, "repository"), check_path(_text(value, "path"))
+    parse_repository(repository)
+    if value.get("tag") != reference.tag:
+        raise ValueError(f"{reference} is listed with another tag")
+    kind = "bom" if value.get("kind") == "bom" else "image"
+    wanted = WantedImage(reference, repository, path, kind=kind)
+    return wanted, Digest.parse(value.get("digest"))
+
+
+def _bom(value: Any) -> BomFact:
+    if not isinstance(value, dict):
+        raise ValueError("a BOM is not an object")
+    digest = Digest.parse(value.get("sha256"))
+    return BomFact(_text(value, "kind"), _text(value, "release"), str(digest))
+
+
+def _list(value: dict[str, Any], key: str) -> list[Any]:
+    found = value.get(key)
+    if not isinstance(found, list):
+        raise ValueError(f"{key} is not a list")
+    return found
+
+
+def _text(value: dict[str, Any], key: str) -> str:
+    found = value.get(key)
+    if not isinstance(found, str):
+        raise ValueError(f"{key} is not a text")
+    return found

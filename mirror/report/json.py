@@ -1,0 +1,135 @@
+"""Results for machines: the schemas of the contract."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from bom.images import ImageSet, WantedImage
+from bom.model import Bom, ImageEntry
+from mirror.bundle.damage import Damage
+from mirror.bundle.inventory import Inventory
+from mirror.report.run import RunReport
+
+
+def dump(document: dict[str, Any]) -> str:
+    """Readable, and with the keys in the contract's order."""
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def run(report: RunReport) -> dict[str, Any]:
+    """``tkg-mirror/run/v1``."""
+    return {
+        "schema": "tkg-mirror/run/v1",
+        "result": report.result,
+        "images": [
+            {"reference": i.reference, "digest": i.digest, "status": i.status, "reason": i.reason}
+            for i in report.images
+        ],
+        "bytes": {
+            "moved": report.moved,
+            "skipped": report.skipped,
+            "mounted": report.mounted,
+        },
+        "seconds": round(report.seconds, 3),
+        "requests": report.requests,
+        "warnings": list(report.notices),
+        **report.extra,
+    }
+
+
+def images(found: ImageSet) -> dict[str, Any]:
+    """``tkg-mirror/images/v1``."""
+    return {"schema": "tkg-mirror/images/v1", "images": [_image(image) for image in found.images]}
+
+
+def boms(found: Iterable[Bom]) -> dict[str, Any]:
+    """``tkg-mirror/bom/v1``: what BOM files hold, in their own order."""
+    return {"schema": "tkg-mirror/bom/v1", "boms": [_bom(bom) for bom in found]}
+
+
+def bundle(inventory: Inventory) -> dict[str, Any]:
+    """``tkg-mirror/bundle/v1``, of a bundle's head."""
+    return {
+        "schema": "tkg-mirror/bundle/v1",
+        "source": inventory.source,
+        "images": [
+            {
+                "reference": image.reference,
+                "path": image.path,
+                "tag": image.tag,
+                "digest": str(image.descriptor.digest),
+                "mediaType": image.descriptor.media_type,
+                "size": image.descriptor.size,
+                "kind": image.kind,
+            }
+            for image in inventory.images
+        ],
+        "blobs": {"count": len(inventory.blobs), "size": sum(inventory.blobs.values())},
+        "boms": [
+            {"kind": b.kind, "release": b.release, "sha256": b.sha256} for b in inventory.boms
+        ],
+    }
+
+
+def verify(damages: Iterable[tuple[str, Damage]], size: int, seconds: float) -> dict[str, Any]:
+    """``tkg-mirror/verify/v1``; each damage with the file it was found in."""
+    faults = [
+        {
+            "kind": damage.kind,
+            "member": damage.member,
+            "digest": str(damage.digest) if damage.digest else None,
+            "expected": damage.expected,
+            "got": damage.got,
+            "file": file,
+        }
+        for file, damage in damages
+    ]
+    return {
+        "schema": "tkg-mirror/verify/v1",
+        "result": "failed" if faults else "ok",
+        "faults": faults,
+        "bytes": size,
+        "seconds": round(seconds, 3),
+    }
+
+
+def _image(image: WantedImage) -> dict[str, Any]:
+    return {
+        "reference": str(image.reference),
+        "repository": image.repository,
+        "path": image.path,
+        "tag": image.reference.tag,
+        "components": list(image.components),
+        "bom": ", ".join(image.boms),
+    }
+
+
+def _bom(bom: Bom) -> dict[str, Any]:
+    return {
+        "file": bom.file,
+        "kind": bom.kind.value,
+        "release": bom.release,
+        "repository": bom.base_repository,
+        "sha256": bom.sha256,
+        "components": [
+            {"name": c.name, "version": c.version, "images": [_entry(i) for i in c.images]}
+            for c in bom.components
+        ],
+        "addons": [_entry(image) for image in bom.addon_images],
+        "amis": {
+            region: [{"id": a.id, "os": a.os, "version": a.version, "arch": a.arch} for a in amis]
+            for region, amis in bom.amis.items()
+        },
+        "notices": list(bom.notices),
+    }
+
+
+def _entry(image: ImageEntry) -> dict[str, Any]:
+    return {
+        "key": image.key,
+        "repository": image.repository,
+        "path": image.path,
+        "tag": image.tag,
+    }

@@ -1,0 +1,113 @@
+"""Results for people: plain text that reads the same in a terminal, a file and an e-mail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bom.model import Bom
+from mirror.bundle.damage import Damage
+from mirror.bundle.inventory import Inventory
+from mirror.report.run import RunReport
+from mirror.text import human_size, printable
+
+
+def run(report: RunReport, done: str) -> str:
+    """What a create or push did; ``done`` names its product."""
+    statuses = [image.status for image in report.images]
+    counted = ", ".join(
+        f"{statuses.count(status)} {status}" for status in dict.fromkeys(sorted(statuses))
+    )
+    lines = [
+        f"{report.result}: {done}",
+        f"  images    {len(statuses)} ({counted})",
+        f"  moved     {human_size(report.moved)}",
+        f"  skipped   {human_size(report.skipped)}, there already",
+        f"  mounted   {human_size(report.mounted)}, taken over inside the registry",
+        f"  time      {report.seconds:.1f} s, {report.requests} requests",
+    ]
+    lines += [f"warning: {printable(notice)}" for notice in report.notices]
+    lines += [f"failed: {i.reference}: {printable(i.reason)}" for i in report.failed]
+    return "\n".join(lines)
+
+
+def bom(found: Bom, images: int) -> str:
+    """What one BOM file holds."""
+    lines = [
+        f"{found.file}",
+        f"  kind             {found.kind.spoken}",
+        f"  release          {found.release}",
+        f"  base repository  {found.base_repository}",
+    ]
+    if found.default_k8s_version:
+        lines.append(f"  default TKr      {found.default_k8s_version}")
+    lines.append(f"  components       {len(found.components)} versions, {images} images")
+    lines += [f"  notice           {notice}" for notice in found.notices]
+    rows = [("component", "version", "images")]
+    rows += [(c.name, c.version, str(len(c.images))) for c in found.components]
+    lines += ["", *_columns(rows)]
+    if found.amis:
+        amis = [("region", "AMI", "system")]
+        amis += [
+            (region, ami.id, f"{ami.os} {ami.version} {ami.arch}")
+            for region, each in found.amis.items()
+            for ami in each
+        ]
+        lines += ["", *_columns(amis)]
+    return "\n".join(lines)
+
+
+def plan(document: Mapping[str, Any]) -> str:
+    """What a create would do."""
+    sums = document["totals"]
+    lines = [
+        f"images         {sums['images']}",
+        f"unique blobs   {sums['blobs']}",
+        f"to move        {human_size(sums['bytes'])}",
+        f"saved          {human_size(sums['shared'])}, shared between images",
+        f"disk needed    {human_size(sums['disk'])}",
+    ]
+    lines += [f"warning: {each} is not at the source; left out" for each in document["absent"]]
+    return "\n".join(lines)
+
+
+def bundle(inventory: Inventory, file: str, size: int) -> str:
+    """What a bundle says it holds."""
+    lines = [
+        f"{file}, {human_size(size)}",
+        f"  source   {inventory.source}",
+        *(f"  BOM      {b.kind} {b.release} {b.sha256}" for b in inventory.boms),
+        f"  images   {len(inventory.images)}",
+        f"  blobs    {len(inventory.blobs)}, {human_size(sum(inventory.blobs.values()))}",
+        "",
+    ]
+    rows = [("path", "tag", "kind", "digest")]
+    rows += [(i.path, i.tag or "", i.kind, str(i.descriptor.digest)) for i in inventory.images]
+    return "\n".join([*lines, *_columns(rows)])
+
+
+def verify(damages: Sequence[tuple[str, Damage]], size: int, seconds: float) -> str:
+    """What is wrong with some bundles, everything of it."""
+    rate = human_size(int(size / max(seconds, 0.001)))
+    checked = f"{human_size(size)} checked in {seconds:.1f} s ({rate}/s)"
+    if not damages:
+        return f"ok: {checked}"
+    lines = [f"failed: {len(damages)} faults, {checked}"]
+    lines += [
+        f"  {file}: {d.kind}: {d.member}: expected {d.expected}, got {printable(d.got)}"
+        for file, d in damages
+    ]
+    return "\n".join(lines)
+
+
+def variables(values: Mapping[str, str]) -> str:
+    """A block to paste into a shell before ``tanzu`` is called."""
+    return "\n".join(f'export {name}="{value}"' for name, value in values.items())
+
+
+def _columns(rows: Iterable[Sequence[str]]) -> list[str]:
+    table = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    return [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in table
+    ]

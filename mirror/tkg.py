@@ -1,0 +1,28 @@
+"""What Tanzu Kubernetes Grid must be told about a private registry. Pure but for reading CAs."""
+
+from __future__ import annotations
+
+import base64
+
+from mirror.registry.connection import Access
+from mirror.registry.tls import read_ca
+
+REPOSITORY = "TKG_CUSTOM_IMAGE_REPOSITORY"
+SKIP_VERIFY = "TKG_CUSTOM_IMAGE_REPOSITORY_SKIP_TLS_VERIFY"
+CA = "TKG_CUSTOM_IMAGE_REPOSITORY_CA_CERTIFICATE"
+
+
+def variables(host: str, project: str, access: Access) -> dict[str, str]:
+    """Names and values (tanzu-framework, config_variables.go).
+
+    The repository has no scheme; the CA is standard base64 of PEM in one line, which TKG
+    decodes strictly. Raises InputFault for a CA file that is none.
+    """
+    values = {
+        REPOSITORY: f"{host}/{project}" if project else host,
+        SKIP_VERIFY: "true" if access.tls.insecure else "false",
+    }
+    if access.tls.ca_files:
+        pem = b"\n".join(read_ca(path).strip() for path in access.tls.ca_files) + b"\n"
+        values[CA] = base64.b64encode(pem).decode("ascii")
+    return values
