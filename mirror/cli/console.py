@@ -61,6 +61,8 @@ class Lines:
         """Log what the event says."""
         if isinstance(event, PhaseStarted):
             self._start(event)
+            if not event.items:
+                return
             size = f", {human_size(event.size)}" if event.size else ""
             _log.info("%s: %d%s", event.name, event.items, size)
         elif isinstance(event, Advanced):
@@ -117,6 +119,9 @@ class Bars:
     def _start(self, event: PhaseStarted) -> None:
         if self._phase is not None:
             self._progress.stop_task(self._phase)
+        if not event.items:
+            self._phase = None
+            return
         self._by_bytes = event.size > 0
         total = event.size if self._by_bytes else event.items
         self._phase = self._progress.add_task(event.name, total=total, unit=self._unit())

@@ -22,10 +22,12 @@ def run(report: RunReport, done: str) -> str:
         f"{report.result}: {done}",
         f"  images    {len(statuses)} ({counted})",
         f"  moved     {human_size(report.moved)}",
-        f"  skipped   {human_size(report.skipped)}, there already",
-        f"  mounted   {human_size(report.mounted)}, taken over inside the registry",
-        f"  time      {report.seconds:.1f} s, {report.requests} requests",
     ]
+    if report.skipped:
+        lines.append(f"  skipped   {human_size(report.skipped)}, there already")
+    if report.mounted:
+        lines.append(f"  mounted   {human_size(report.mounted)}, taken over inside the registry")
+    lines.append(f"  time      {report.seconds:.1f} s, {report.requests} requests")
     lines += [f"warning: {printable(notice)}" for notice in report.notices]
     lines += [f"failed: {i.reference}: {printable(i.reason)}" for i in report.failed]
     return "\n".join(lines)
