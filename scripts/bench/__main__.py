@@ -31,29 +31,20 @@ class Bench:
     """One source registry, one list of images, and rounds over them."""
 
     def __init__(self, source: Registry, scratch: Path, given: argparse.Namespace) -> None:
-        self._scratch = scratch
+        self._scratch, self._megabytes = scratch, given.mb
         references = [f"{source.host}/bench/app-{n:03}:v1" for n in range(given.images)]
         self._who = Contenders(references, scratch, given.jobs)
         seeded = _seed(source, self._who.list, scratch, given.mb)
         facts = {"images": len(seeded), "mb": given.mb, "rounds": given.rounds, "jobs": given.jobs}
         self.results = Results({**facts, "cores": os.cpu_count()})
 
-    def warm_up(self) -> None:
-        """Let the floor run once for nothing.
-
-        A virtual machine's first touch of its memory, as page cache, cost it 7 s of system time for
-        2 GB: whoever runs first would pay for all.
-        """
-        target = self._scratch / "floor.tar"
-        measure(self._who.create_floor(target), self._scratch)
-        target.unlink(missing_ok=True)
-
     def round(self, steps: list[str]) -> None:
         """Let everyone do everything once."""
         tool, floor = self._scratch / "tool.tar", self._scratch / "floor.tar"
         self._create(tool, floor, everyone="create" in steps)
         bundle = tool if tool.exists() else floor
-        if "verify" in steps:
+        # Three times: it takes a second or two, and the machine's noise is of that size.
+        for _ in range(3 if "verify" in steps else 0):
             self._run("verify floor", self._who.verify_floor(bundle))
             self._run("verify tool", self._who.verify_tool(bundle))
         if "push" in steps:
@@ -86,7 +77,7 @@ class Bench:
         shutil.rmtree(self._scratch / "destination")
 
     def _run(self, name: str, command: list[str]) -> str:
-        sample = measure(command, self._scratch)
+        sample = measure(command, self._scratch, self._megabytes)
         self.results.add(name, sample)
         return "" if sample.error else sample.output
 
@@ -125,7 +116,6 @@ def main() -> None:
         Registry(Path(scratch) / "source") as source,
     ):
         bench = Bench(source, Path(scratch), given)
-        bench.warm_up()
         for number in range(given.rounds):
             print(f"round {number + 1} of {given.rounds}", flush=True)
             bench.round(given.only)

@@ -15,17 +15,23 @@ __all__ = ["BARS", "Bar", "Results"]
 
 @dataclass(frozen=True)
 class Bar:
-    """A ratio of medians, over / under, and its limit: a ceiling, or else a floor to reach."""
+    """A ratio of medians, over / under, and its limit: a ceiling, or else a floor to reach.
+
+    Without a limit the ratio is told and not judged.
+    """
 
     text: str
     over: str
     under: str
-    limit: float
+    limit: float | None = None
     ceiling: bool = False
 
-    def met(self, ratio: float) -> bool:
-        """Whether the ratio keeps the bar."""
-        return ratio <= self.limit if self.ceiling else ratio >= self.limit
+    def verdict(self, ratio: float) -> str:
+        """Say the bar, and whether the ratio keeps it."""
+        if self.limit is None:
+            return ""
+        met = ratio <= self.limit if self.ceiling else ratio >= self.limit
+        return f"bar {'<=' if self.ceiling else '>='} {self.limit:<5} {'met' if met else 'MISSED'}"
 
 
 BARS = (
@@ -33,7 +39,9 @@ BARS = (
     Bar("create, times faster than skopeo copy", "create skopeo", "create tool", 4.0),
     Bar("verify, share of hashlib's speed", "verify floor", "verify tool", 0.85),
     Bar("push, times faster than skopeo sync", "push skopeo", "push tool", 2.5),
-    Bar("push, times the floor's time (no bar)", "push tool", "push floor", 99.0, ceiling=True),
+    Bar("push, times the floor's time", "push tool", "push floor"),
+    # What the destination leaves to win: no client can be faster against skopeo than this.
+    Bar("push, the floor against skopeo sync", "push skopeo", "push floor"),
 )
 PEAK_MB = 120.0
 
@@ -88,9 +96,7 @@ class Results:
         for bar in BARS:
             ratio = self.ratio(bar)
             if ratio is not None:
-                sign = "<=" if bar.ceiling else ">="
-                mark = "met" if bar.met(ratio) else "MISSED"
-                lines.append(f"{bar.text:44} {ratio:6.2f}  bar {sign} {bar.limit:<5} {mark}")
+                lines.append(f"{bar.text:44} {ratio:6.2f}  {bar.verdict(ratio)}".rstrip())
         peaks = [s.peak_mb for name in self.samples if "tool" in name for s in self.good(name)]
         if peaks:
             mark, text = "met" if max(peaks) < PEAK_MB else "MISSED", "peak memory of the tool, MB"
