@@ -224,6 +224,8 @@ def main() -> None:
     parser.add_argument("--storage", type=Path, help="a directory that survives")
     parser.add_argument("--port", type=int, default=5001)
     arguments = parser.parse_args()
+    # A kill without -9 also leaves by the context's end, and takes the temporary directory along.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Registry(arguments.storage, port=arguments.port, delete=True) as registry:
         print(f"{registry.url} keeps its images in {registry.storage}", flush=True)
         try:
