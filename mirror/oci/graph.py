@@ -47,9 +47,11 @@ def walk(root: Manifest, fetch: Callable[[Descriptor], Manifest]) -> ImageGraph:
     def visit(manifest: Manifest, depth: int) -> None:
         if depth > MAX_INDEX_DEPTH:
             raise ValueError(f"indexes nested more than {MAX_INDEX_DEPTH} deep")
-        for child in manifest.children:
-            if child.digest not in found:
-                visit(_checked(fetch, child), depth + 1)
+        for promised in manifest.children:
+            if promised.digest in found:
+                _same(promised, found[promised.digest])
+            else:
+                visit(_checked(fetch, promised), depth + 1)
         found[manifest.digest] = manifest
         if len(found) > MAX_INDEX_MANIFESTS:
             raise ValueError(f"more than {MAX_INDEX_MANIFESTS} manifests in one image")
@@ -64,6 +66,10 @@ def _checked(fetch: Callable[[Descriptor], Manifest], promised: Descriptor) -> M
             f"an index lists {promised.digest} as {promised.media_type[:100]}, no manifest"
         )
     child = fetch(promised)
+    _same(promised, child)
+    return child
+
+
+def _same(promised: Descriptor, child: Manifest) -> None:
     if child.descriptor != promised:
         raise ValueError(f"an index promises {promised}, and its child is {child.descriptor}")
-    return child

@@ -37,7 +37,7 @@ class Manifest:
         cannot be an image to one reader and an index to another (CVE-2021-41190).
         """
         document = parse_object(raw)
-        media_type = _media_type(document, content_type.partition(";")[0].strip())
+        media_type = _media_type(document, content_type.partition(";")[0].strip().lower())
         if media_type in mediatypes.INDEXES:
             children = tuple(Descriptor.from_json(child) for child in _list(document, "manifests"))
             return cls(raw, media_type, Digest.of(raw), None, (), children)

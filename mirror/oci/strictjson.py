@@ -16,6 +16,11 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         value = json.loads(
             raw.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant
         )
+        if b"\\u" in raw:
+            # An escape can name half a character, a text that nothing can write down again.
+            canonical(value)
+    except UnicodeEncodeError:
+        raise ValueError("a text holds half a character") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(value, dict):

@@ -33,7 +33,7 @@ class AskToken(Protocol):
 @dataclass(slots=True)
 class _Token:
     lock: threading.Lock = field(default_factory=threading.Lock)
-    header: str = ""
+    header: str = field(default="", repr=False)
     renew_at: float = 0.0
 
 
@@ -50,11 +50,13 @@ class Authorizer:
         lookup: Callable[[str], Credentials | None],
         ask: AskToken,
         fault: Callable[[type[RegistryFault], str, str], RegistryFault],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry
         self._lookup = lookup
         self._ask = ask
         self._fault = fault
+        self._clock = clock
         self._challenge: Challenge | None = None
         self._tokens: dict[Scopes, _Token] = {}
         self._lock = threading.Lock()
@@ -81,9 +83,9 @@ class Authorizer:
             token = self._tokens.setdefault(scopes, _Token())
         # Workers that need the same token wait here for the one that fetches it.
         with token.lock:
-            if not token.header or token.header == stale or time.monotonic() >= token.renew_at:
+            if not token.header or token.header == stale or self._clock() >= token.renew_at:
                 token.header, life = self._fetch(challenge, scopes)
-                token.renew_at = time.monotonic() + life * TOKEN_RENEWAL
+                token.renew_at = self._clock() + life * TOKEN_RENEWAL
             return token.header
 
     def _fetch(self, challenge: Challenge, scopes: Scopes) -> tuple[str, float]:
@@ -116,6 +118,7 @@ class Authorizer:
         token = answer.get("token") or answer.get("access_token")
         if (
             not isinstance(token, str)
+            or not token
             or not token.isascii()
             or not token.isprintable()
             or " " in token

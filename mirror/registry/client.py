@@ -18,7 +18,7 @@ from mirror.ports import Piece
 from mirror.registry import policy, wire
 from mirror.registry.auth import Scopes
 from mirror.registry.body import pieces
-from mirror.registry.connection import Access, Ask, Connection
+from mirror.registry.connection import Access, Ask, Connection, encoded
 from mirror.settings import MAX_MANIFEST, MAX_PAGES
 from mirror.text import printable
 
@@ -102,11 +102,16 @@ class Registry:
         ask = self._ask("GET", repository, f"blobs/{descriptor.digest}", what)
         with self._wire.exchange(ask) as response:
             self._wire.expect(response, what, 200)
-            if response.headers.get("content-encoding", "identity") != "identity":
+            if encoded(response):
                 raise self._wire.fault(Misbehaved, what, "it sends the blob encoded anew")
             self._same_length(response, descriptor)
-            with self._wire.translated(what):
-                yield pieces(response, descriptor.size)
+            yield self._pieces(response, descriptor.size, what)
+
+    def _pieces(self, response: httpx.Response, size: int, what: str) -> Iterator[Piece]:
+        # Around each step and not around the reader's block: in a copy the reader is a request
+        # to another registry, which must not be blamed for this one, nor this one for it.
+        with self._wire.translated(what):
+            yield from pieces(response, size)
 
     def has_blob(self, repository: str, descriptor: Descriptor) -> bool:
         """True where the blob is there with its full size; Harbor can hold one with size 0."""
@@ -156,7 +161,8 @@ class Registry:
         )
         try:
             with self._wire.exchange(put) as answer:
-                if answer.status_code == 401:
+                sent = answer.request.headers.get("authorization", "")
+                if answer.status_code == 401 and not sent.startswith("Basic "):
                     # The body is spent; the token was renewed, and the next attempt has it.
                     raise self._wire.fault(Unreachable, what, "the token ended before the upload")
                 self._wire.expect(answer, what, 201)

@@ -6,13 +6,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
 
 import httpx
 
 from mirror import __version__
-from mirror.errors import Misbehaved, RegistryFault, Side, Unreachable, Untrusted
+from mirror.errors import InputFault, Misbehaved, RegistryFault, Side, Unreachable, Untrusted
 from mirror.registry import policy, wire
 from mirror.registry.auth import Authorizer, Scopes
 from mirror.registry.body import Cut
@@ -53,8 +52,8 @@ class Ask:
     url: httpx.URL
     what: str
     scopes: Scopes = ()
-    headers: dict[str, str] = field(default_factory=dict)
-    content: Content = None
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    content: Content = field(default=None, repr=False)
 
     @property
     def repeatable(self) -> bool:
@@ -81,6 +80,7 @@ class Connection:
             self.fault,
         )
         self._lock = threading.Lock()
+        self._made: httpx.Client | None = None
         self.requests = 0
 
     @contextmanager
@@ -91,13 +91,14 @@ class Connection:
             if ask.method in ("GET", "HEAD"):
                 response = self._redirected(response, ask)
             yield response
+            self._drain(response)
         finally:
             response.close()
 
     def expect(self, response: httpx.Response, what: str, *good: int) -> None:
         """Raise the fault that the answer means unless its status is one of ``good``."""
         if response.status_code not in good:
-            body = self.bounded(response, MAX_ERROR_ANSWER, what, strict=False)
+            body = self._words(response, what)
             status, headers = response.status_code, response.headers
             raise wire.fault_of(self.side, self.host, what, status, headers, body)
 
@@ -105,7 +106,7 @@ class Connection:
         self, response: httpx.Response, limit: int, what: str, *, strict: bool = True
     ) -> bytes:
         """A small body; one longer than ``limit`` bytes is refused, or cut where not ``strict``."""
-        if response.headers.get("content-encoding", "identity") != "identity":
+        if encoded(response):
             # 200 KB of gzip can unfold to 200 MB; nothing asked for it to be encoded.
             raise self.fault(Misbehaved, what, "it sends an encoded answer")
         body = bytearray()
@@ -141,8 +142,8 @@ class Connection:
 
     def close(self) -> None:
         """Close every connection; a transfer still using one fails."""
-        if "_client" in self.__dict__:
-            self._client.close()
+        if self._made is not None:
+            self._made.close()
 
     def _authorised(self, ask: Ask) -> httpx.Response:
         header = self._auth.header(ask.scopes)
@@ -154,13 +155,27 @@ class Connection:
             fresh = self._auth.renew(challenges, ask.scopes, header)
             if not fresh or not ask.repeatable:
                 return response
-            # Reading the few bytes of the refusal keeps the connection for the next request.
-            self.bounded(response, MAX_ERROR_ANSWER, ask.what, strict=False)
+            self._words(response, ask.what)
         except BaseException:
             response.close()
             raise
         response.close()
         return self._send(ask, fresh)
+
+    def _words(self, response: httpx.Response, what: str) -> bytes:
+        """What an error answer says, if that can be read: its status counts without it."""
+        try:
+            return self.bounded(response, MAX_ERROR_ANSWER, what, strict=False)
+        except RegistryFault:
+            return b""
+
+    def _drain(self, response: httpx.Response) -> None:
+        """Read the short rest of an answer: a connection is used again only after its end."""
+        length = response.headers.get("content-length", "")
+        short = length.isdigit() and int(length) <= MAX_ERROR_ANSWER
+        empty = response.request.method == "HEAD" or response.status_code == 204
+        if not response.is_stream_consumed and (short or empty):
+            self._words(response, "")
 
     def _redirected(self, response: httpx.Response, ask: Ask) -> httpx.Response:
         """Follow redirects of a read, one by one; another origin never gets Authorization."""
@@ -198,31 +213,21 @@ class Connection:
         what = f"cannot log in at {self.host}"
         response = self._send(Ask(method, url, what, (), headers, content), "")
         try:
+            if response.status_code == 404:
+                # Not NotFound: that would say that the image is missing.
+                raise self.fault(Misbehaved, what, "its token service answered 404")
             self.expect(response, what, 200)
             return self.bounded(response, MAX_TOKEN_ANSWER, what)
         finally:
             response.close()
 
-    @cached_property
+    @property
     def _client(self) -> httpx.Client:
-        """Made at the first request: a TLS context costs 20 ms that a refused command can save.
-
-        ``trust_env`` stays on for the proxy variables alone; trust and credentials are ours.
-        Cookies are neither kept nor sent.
-        """
-        timeout = self._access.settings.timeout
-        client = httpx.Client(
-            verify=context(self._access.tls),
-            follow_redirects=False,
-            timeout=httpx.Timeout(timeout, connect=min(CONNECT_TIMEOUT, timeout)),
-            limits=httpx.Limits(
-                max_connections=None,
-                max_keepalive_connections=2 * self._access.settings.concurrency,
-            ),
-            headers={"User-Agent": f"tkg-mirror/{__version__}", "Accept-Encoding": "identity"},
-        )
-        client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        return client
+        """Made at the first request: a TLS context costs 20 ms that a refused command can save."""
+        with self._lock:
+            if self._made is None:
+                self._made = _make_client(self._access)
+            return self._made
 
     def _transport_fault(self, what: str, cause: Exception) -> RegistryFault:
         text = printable(str(cause)) or type(cause).__name__
@@ -232,6 +237,42 @@ class Connection:
             hint = "it speaks plain HTTP on this port: --plain-http, if that is meant"
             return Untrusted(self.side, self.host, what, fact=text, hint=hint)
         if isinstance(cause, httpx.TimeoutException):
-            waited = self._access.settings.timeout
+            waited = _timeout(self._access).read or 0.0
+            if isinstance(cause, httpx.ConnectTimeout):
+                waited = _timeout(self._access).connect or 0.0
             text = f"{self.host} gave no answer within {waited:.0f} s ({type(cause).__name__})"
         return self.fault(Unreachable, what, text)
+
+
+def encoded(response: httpx.Response) -> bool:
+    """True for a body that is not sent as it is: digests and sizes say nothing about it."""
+    return bool(response.headers.get("content-encoding", "identity").lower() != "identity")
+
+
+def _timeout(access: Access) -> httpx.Timeout:
+    seconds = access.settings.timeout
+    return httpx.Timeout(seconds, connect=min(CONNECT_TIMEOUT, seconds))
+
+
+def _make_client(access: Access) -> httpx.Client:
+    """``trust_env`` stays on for the proxy variables alone; trust and credentials are ours.
+
+    Cookies are neither kept nor sent.
+    """
+    trust = context(access.tls)
+    try:
+        client = httpx.Client(
+            verify=trust,
+            follow_redirects=False,
+            timeout=_timeout(access),
+            limits=httpx.Limits(
+                max_connections=None, max_keepalive_connections=2 * access.settings.concurrency
+            ),
+            headers={"User-Agent": f"tkg-mirror/{__version__}", "Accept-Encoding": "identity"},
+        )
+    except (ValueError, ImportError, httpx.InvalidURL):
+        # Its address is not quoted: there may be a password in it.
+        fact = "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names no HTTP proxy"
+        raise InputFault("cannot use the proxy of this environment", fact=fact) from None
+    client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return client

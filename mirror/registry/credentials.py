@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import os
 import re
 import threading
@@ -63,7 +64,8 @@ class Credentials:
 
     def basic(self) -> str:
         """The value of an Authorization header (RFC 7617)."""
-        pair = f"{self.username}:{self.secret.reveal()}".encode()
+        # An environment variable may hold bytes that are no UTF-8; they are sent as they are.
+        pair = f"{self.username}:{self.secret.reveal()}".encode("utf-8", "surrogateescape")
         return "Basic " + base64.b64encode(pair).decode("ascii")
 
 
@@ -73,7 +75,11 @@ class CredentialStore:
 
     given: Credentials | None = None
     config: Path | None = None
-    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    _asked: dict[tuple[str, str], Credentials | None] = field(
+        default_factory=dict, init=False, repr=False
+    )
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def lookup(self, host: str, repository: str) -> Credentials | None:
         """Credentials for ``repository`` at ``host``, or None: then the tool is nobody there.
@@ -85,7 +91,7 @@ class CredentialStore:
             return self.given
         for path in self._files():
             document = _load(path, required=path == self.config)
-            if document and (found := _in_document(document, path, host, repository)):
+            if document and (found := self._in_document(document, path, host, repository)):
                 return found
         return None
 
@@ -100,6 +106,30 @@ class CredentialStore:
         if runtime := self.environment.get("XDG_RUNTIME_DIR"):
             yield Path(runtime) / "containers" / "auth.json"
         yield home / ".config" / "containers" / "auth.json"
+
+    def _in_document(
+        self, document: dict[str, Any], path: Path, host: str, repository: str
+    ) -> Credentials | None:
+        keys = list(_keys(host, repository))
+        helpers = _mapping(document, "credHelpers")
+        for key in keys:
+            if helper := helpers.get(key):
+                return self._ask(_helper(helper, path), key)
+        auths = _mapping(document, "auths")
+        for key in keys:
+            if isinstance(entry := auths.get(key), dict) and (found := _decode(entry, path, key)):
+                return found
+        if helper := document.get("credsStore"):
+            key = keys[-1] if host in _DOCKER_HUB else host
+            return self._ask(_helper(helper, path), key)
+        return None
+
+    def _ask(self, helper: str, key: str) -> Credentials | None:
+        """A helper is a program, and may ask a person: it is run once for each address."""
+        with self._lock:
+            if (helper, key) not in self._asked:
+                self._asked[helper, key] = _ask_helper(helper, key)
+            return self._asked[helper, key]
 
 
 def _load(path: Path, *, required: bool) -> dict[str, Any]:
@@ -120,23 +150,6 @@ def _load(path: Path, *, required: bool) -> dict[str, Any]:
         # The file holds secrets, so not even the place of the fault is quoted from it.
         reason = str(cause) if "larger" in str(cause) else "not a JSON object"
         raise InputFault("the credentials file is damaged", fact=f"{path}: {reason}") from None
-
-
-def _in_document(
-    document: dict[str, Any], path: Path, host: str, repository: str
-) -> Credentials | None:
-    keys = list(_keys(host, repository))
-    helpers = _mapping(document, "credHelpers")
-    for key in keys:
-        if helper := helpers.get(key):
-            return _ask_helper(helper, key, path)
-    auths = _mapping(document, "auths")
-    for key in keys:
-        if isinstance(entry := auths.get(key), dict) and (found := _decode(entry, path, key)):
-            return found
-    if helper := document.get("credsStore"):
-        return _ask_helper(helper, keys[-1] if host in _DOCKER_HUB else host, path)
-    return None
 
 
 def _keys(host: str, repository: str) -> Iterator[str]:
@@ -182,17 +195,21 @@ def _from_basic(encoded: str, place: str) -> Credentials:
     return Credentials(username, Secret(secret), identity=username == _IDENTITY)
 
 
-def _ask_helper(helper: Any, key: str, path: Path) -> Credentials | None:
+def _helper(name: Any, path: Path) -> str:
+    if isinstance(name, str) and _HELPER.fullmatch(name):
+        return name
+    raise InputFault("not the name of a credential helper", fact=f"{path}: {str(name)[:60]!r}")
+
+
+def _ask_helper(helper: str, key: str) -> Credentials | None:
     """Run ``docker-credential-<helper> get`` by way of oras, which knows their protocol.
 
     oras waits without end, and some helpers ask a person who is not there; hence the thread.
     """
-    if not isinstance(helper, str) or not _HELPER.fullmatch(helper):
-        raise InputFault(
-            "not the name of a credential helper", fact=f"{path}: {str(helper)[:60]!r}"
-        )
     from oras.auth.base import AuthBackend
 
+    # oras logs what a failing helper wrote, and that may hold a secret.
+    logging.getLogger("oras.logger").disabled = True
     answer: list[str | None] = []
 
     def ask() -> None:

@@ -67,12 +67,16 @@ def next_page(registry: httpx.URL, current: httpx.URL, location: str) -> httpx.U
 
 
 def _joined(base: httpx.URL, location: str) -> httpx.URL:
+    if not location:
+        raise ValueError("it names no URL where one must be")
     try:
         target = base.join(location)
     except (httpx.InvalidURL, ValueError) as cause:
         raise ValueError(f"it names a URL that is none ({cause})") from None
     if target.scheme not in ("http", "https") or not target.host:
         raise ValueError(f"it names a URL of scheme {target.scheme[:20]!r}")
+    if target.port is not None and not 0 < target.port < 65536:
+        raise ValueError("it names a URL with an impossible port")
     if target.userinfo:
         raise ValueError("it names a URL with a user name in it")
     if base.scheme == "https" and target.scheme != "https":

@@ -32,13 +32,13 @@ class Registries:
         fault: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for registry in self._known.values():
+        for registry in self._all():
             registry.close()
 
     @property
     def requests(self) -> int:
         """Requests sent to all of them so far."""
-        return sum(registry.requests for registry in self._known.values())
+        return sum(registry.requests for registry in self._all())
 
     def at(self, host: str) -> Registry:
         """The registry at ``host``."""
@@ -46,6 +46,10 @@ class Registries:
             if host not in self._known:
                 self._known[host] = Registry(host, self._access)
             return self._known[host]
+
+    def _all(self) -> list[Registry]:
+        with self._lock:
+            return list(self._known.values())
 
     def manifest(self, host: str, repository: str, name: str | Digest) -> Manifest:
         """The manifest of a tag or digest."""

@@ -36,12 +36,20 @@ def context(options: TlsOptions) -> ssl.SSLContext:
     made.verify_flags &= ~ssl.VERIFY_X509_STRICT
     made.hostname_checks_common_name = False
     for path in options.ca_files:
-        made.load_verify_locations(cadata=_certificates(path))
+        _trust(made, path)
     _add_client_certificate(made, options)
     if options.insecure:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
     return made
+
+
+def _trust(made: ssl.SSLContext, path: Path) -> None:
+    try:
+        made.load_verify_locations(cadata=_certificates(path))
+    except ssl.SSLError as cause:
+        # Two parsers read it, and OpenSSL's may refuse what the first one let through.
+        raise InputFault("not a CA file", fact=f"{path}: {cause.reason}") from None
 
 
 def read_ca(path: Path) -> bytes:
@@ -86,6 +94,9 @@ def _add_client_certificate(made: ssl.SSLContext, options: TlsOptions) -> None:
         reason = cause.reason or "not PEM, or encrypted"
         fact = f"{options.cert_file} with {options.key_file}: {reason}"
         raise InputFault("not a client certificate with its key", fact=fact) from None
+    except FileNotFoundError:
+        fact = f"{options.cert_file} with {options.key_file}"
+        raise InputFault("no such client certificate or key", fact=fact) from None
     except OSError as cause:
         raise MachineFault.from_os(
             "cannot read the client certificate or its key", cause

@@ -17,7 +17,10 @@ from mirror.text import printable
 # asked for as one (measured).
 ACCEPT_MANIFESTS = ", ".join(sorted(mediatypes.MANIFESTS))
 
-_LATER = frozenset({408, 429, 500, 502, 503, 504})
+# Answers that may be better later. Of the 5xx only these two stay as they are: not implemented,
+# and another version of HTTP; 520 to 527 are what content networks say for a silent registry.
+_LATER = frozenset({408, 425, 429, *range(500, 600)}) - {501, 505}
+_POLICY = "a rule of the project forbids it (immutable tag, signature, scan): ask who runs it"
 
 
 def fault_of(
@@ -30,6 +33,8 @@ def fault_of(
         return Unreachable(side, host, what, fact=fact, retry_after=pause, answered=True)
     if status in (401, 403):
         return Refused(side, host, what, fact=fact)
+    if status == 412:
+        return Refused(side, host, what, fact=fact, hint=_POLICY)
     if status == 404:
         return NotFound(side, host, what, fact=fact)
     return Misbehaved(side, host, what, fact=fact)
@@ -42,7 +47,7 @@ def retry_after(value: str, now: datetime | None = None) -> float | None:
         return min(float(text[:9]), LONGEST_PAUSE)
     try:
         date = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, ArithmeticError):
         return None
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)
