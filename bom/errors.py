@@ -48,6 +48,7 @@ class InputFault(Fault):
 
     name = "input"
     whose = "the input"
+    hint = "correct it and run the command again"
 
 
 class ReferenceFault(InputFault):

@@ -111,7 +111,8 @@ def _image_set(
         known = found.get(image.reference)
         found[image.reference] = _union(known, image) if known else image
     return ImageSet(
-        images=tuple(found[reference] for reference in sorted(found)),
+        # As text, so that the order is the one that sort, comm and diff expect.
+        images=tuple(found[reference] for reference in sorted(found, key=str)),
         boms=tuple(dict.fromkeys(boms)),
         repositories=tuple(sorted({image.repository for image in found.values()})),
         notices=tuple(dict.fromkeys(notices)),

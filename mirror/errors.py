@@ -136,6 +136,7 @@ class NotFound(RegistryFault):
     """The registry answers, and says it has no such thing."""
 
     name = "not-found"
+    hint = "check the name; --source-repo and --rewrite say where images are now"
 
 
 class Misbehaved(RegistryFault):
@@ -197,6 +198,7 @@ class MachineFault(Fault):
 
     name = "machine"
     whose = "this machine"
+    hint = "mend that and run the same command again"
 
     @classmethod
     def from_os(cls, what: str, cause: OSError, *, hint: str = "") -> MachineFault:

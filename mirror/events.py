@@ -64,7 +64,7 @@ Event = PhaseStarted | ItemStarted | Advanced | ItemEnded | Waiting | Noticed
 class Listener(Protocol):
     """Hears every event, from any thread."""
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Event, /) -> None:
         """Must not raise and must return soon: transfers wait for it."""
 
 

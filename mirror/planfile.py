@@ -65,7 +65,7 @@ def parse(raw: bytes, file: str) -> tuple[ImageSet, Mapping[Reference, Digest]]:
         raise InputFault("not a plan", fact=f"{file}: {cause}") from None
     if not images:
         raise InputFault("the plan names no image", fact=file)
-    found = tuple(sorted((image for image, _pin in images), key=lambda each: each.reference))
+    found = tuple(sorted((image for image, _pin in images), key=lambda each: str(each.reference)))
     repositories = tuple(sorted({image.repository for image in found}))
     pins = {image.reference: pin for image, pin in images}
     return ImageSet(found, boms, repositories), pins

@@ -10,7 +10,7 @@ from mirror.cli.options import Format, OutputOptions
 
 
 def show(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="BOM files.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="BOM files.")],
     output: OutputOptions,
 ) -> None:
     """Show kind, release, base repository, components and AMIs of BOM files."""

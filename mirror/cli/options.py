@@ -67,7 +67,7 @@ class BomInputs:
     """BOM files alone."""
 
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="TKG BOM and TKr BOM files.")
+        list[str], typer.Argument(metavar="FILE", help="TKG BOM and TKr BOM files.")
     ]
     source_repo: Annotated[
         str | None,

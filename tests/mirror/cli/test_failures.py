@@ -1,0 +1,64 @@
+"""Every fault has an exit code of the contract and a message of four parts."""
+
+from __future__ import annotations
+
+import pytest
+
+from bom.errors import BomFault, Fault, InputFault, ReferenceFault
+from mirror import errors
+from mirror.cli.failures import exit_code, explain
+
+HERE = errors.Side.SOURCE
+BYTES = {"member": "blob sha256:1", "expected": "sha256:1", "got": "sha256:2"}
+
+CODES = [
+    (Fault("a bug"), 1),
+    (errors.UsageFault("two options"), 2),
+    (InputFault("a list"), 3),
+    (BomFault("f.yaml", 3, "a.b", expected="x", found="y"), 3),
+    (ReferenceFault("x y", 1, "a blank"), 3),
+    (errors.NotFound(HERE, "h", "no such tag"), 3),
+    (errors.BundleFault("not whole", **BYTES), 3),
+    (errors.Unreachable(HERE, "h", "no answer"), 4),
+    (errors.Untrusted(HERE, "h", "unknown CA"), 4),
+    (errors.Misbehaved(HERE, "h", "nonsense"), 4),
+    (errors.Refused(HERE, "h", "401"), 5),
+    (errors.IntegrityFault("wrong bytes", **BYTES), 6),
+    (errors.TagTaken("another image", **BYTES), 6),
+    (errors.PartialRun("some failed"), 8),
+    (errors.MachineFault("disk full"), 9),
+    (errors.Interrupted("stopped"), 130),
+]
+
+
+@pytest.mark.parametrize(("fault", "code"), CODES, ids=lambda value: type(value).__name__)
+def test_each_kind_of_fault_has_its_code(fault: Fault, code: int) -> None:
+    assert exit_code(fault) == code
+
+
+def all_kinds(kind: type[Fault]) -> set[type[Fault]]:
+    return {kind}.union(*(all_kinds(below) for below in kind.__subclasses__()))
+
+
+def test_no_kind_of_fault_is_forgotten() -> None:
+    tried = {type(fault) for fault, _code in CODES}
+    # These two are never raised by themselves or have a code that follows from their causes.
+    left = all_kinds(Fault) - tried - {errors.RegistryFault, errors.Unresolved}
+    assert {kind.__name__ for kind in left} <= {"ListFault"}
+
+
+@pytest.mark.parametrize(("fault", "_code"), CODES, ids=lambda value: type(value).__name__)
+def test_a_message_says_what_failed_whose_matter_it_is_and_what_is_next(fault: Fault, _code: int) -> None:
+    text = explain(fault)
+    assert text.startswith(f"error: {fault.what}")
+    assert f"whose matter: {fault.whose}" in text
+    assert "\n  next: " in text or type(fault) is Fault
+
+
+def test_of_several_causes_the_one_to_deal_with_first_makes_the_code() -> None:
+    missing = errors.NotFound(HERE, "h", "no such tag")
+    refused = errors.Refused(HERE, "h", "401")
+    silent = errors.Unreachable(HERE, "h", "no answer")
+    assert exit_code(errors.Unresolved([("a", missing)])) == 3
+    assert exit_code(errors.Unresolved([("a", missing), ("b", refused)])) == 5
+    assert exit_code(errors.Unresolved([("a", refused), ("b", silent)])) == 4

@@ -1,0 +1,148 @@
+"""What can be refused is refused before anything is done, with exit code 2 or 3 and a reason."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.mirror.cli.run import TKG, TKR, tkg_mirror
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["bundle", "create", "--bom", TKG, "-o", "x.tar", "-j", "0"],
+        ["bundle", "create", "--bom", TKG, "-o", "x.tar", "-j", "65"],
+        ["bundle", "create", "--bom", TKG, "-o", "x.tar", "--retries", "-1"],
+        ["bundle", "create", "--bom", TKG, "-o", "x.tar", "--timeout", "0"],
+        ["bundle", "create", "--bom", TKG, "-o", "x.tar", "--timeout", "soon"],
+        ["bundle", "create", "--bom", TKG],
+        ["bundle", "create", "--bom", TKG, "-o", "x.tar", "--password", "hunter2"],
+        ["bom", "images"],
+        ["bom", "images", TKG, "--format", "yaml"],
+        ["no-such-command"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_flag_or_value_is_refused_not_clamped(wrong: list[str]) -> None:
+    ran = tkg_mirror(*wrong)
+    assert ran.code == 2
+    assert "Error" in ran.err
+    assert ran.out == ""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "word"),
+    [
+        (["--bom", TKG, "--plan", "plan.json"], "--plan"),
+        ([], "--bom"),
+        (["--images", "-", "--username", "u", "--password-stdin"], "--password-stdin"),
+        (["--bom", TKG, "--password-stdin"], "--username"),
+        (["--bom", TKG, "--username", "u"], "--password-stdin"),
+        (["--bom", TKG, "--key-file", "k.pem"], "--cert-file"),
+        (["--bom", TKG, "--rewrite", "a.example/b"], "FROM=TO"),
+    ],
+    ids=str,
+)
+def test_options_that_exclude_or_need_each_other_say_so(
+    wrong: list[str], word: str, tmp_path: Path
+) -> None:
+    ran = tkg_mirror("bundle", "create", *wrong, "-o", str(tmp_path / "x.tar"), stdin="a.b/c:d\n")
+    assert ran.code == 2
+    assert word in ran.err
+    assert "whose matter: the command line" in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_variable_out_of_range_is_refused_like_its_flag() -> None:
+    ran = tkg_mirror("bundle", "create", "--bom", TKG, "-o", "x", TKG_MIRROR_CONCURRENCY="0")
+    assert ran.code == 2
+
+
+def test_a_flag_wins_over_its_variable() -> None:
+    ran = tkg_mirror("bom", "images", TKG, "--format", "json", TKG_MIRROR_FORMAT="text")
+    assert json.loads(ran.out)["schema"] == "tkg-mirror/images/v1"
+
+
+def test_a_variable_wins_over_the_default() -> None:
+    ran = tkg_mirror("bom", "images", TKG, TKG_MIRROR_FORMAT="json")
+    assert json.loads(ran.out)["schema"] == "tkg-mirror/images/v1"
+
+
+def test_the_images_of_both_boms_are_printed_sorted_and_once() -> None:
+    ran = tkg_mirror("bom", "images", TKG, TKR)
+    lines = ran.out.splitlines()
+    assert (ran.code, ran.err) == (0, "")
+    assert lines == sorted(set(lines))
+    assert "registry.example.com/tkg/pause:3.10" in lines
+
+
+def test_the_json_of_images_has_exactly_the_documented_keys() -> None:
+    document = json.loads(tkg_mirror("bom", "images", TKG, TKR, "--format", "json").out)
+    keys = {"reference", "repository", "path", "tag", "components", "bom"}
+    assert all(image.keys() == keys for image in document["images"])
+    assert document.keys() == {"schema", "images"}
+
+
+def test_source_repo_stands_in_place_of_the_base_repository_alone() -> None:
+    lines = tkg_mirror("bom", "images", TKG, TKR, "--source-repo", "r.example:5000/p").out
+    assert "r.example:5000/p/pause:3.10" in lines
+    assert "registry.example.com/extra/" in lines
+    assert "registry.example.com/tkg/" not in lines
+
+
+def test_bom_show_tells_kind_release_and_components() -> None:
+    ran = tkg_mirror("bom", "show", TKG, TKR)
+    assert "TKG BOM" in ran.out
+    assert "TKr BOM" in ran.out
+    assert "v1.30.1+example.1-tkg.1" in ran.out
+
+
+def test_bom_show_speaks_json() -> None:
+    document = json.loads(tkg_mirror("bom", "show", TKG, "--format", "json").out)
+    assert document["schema"] == "tkg-mirror/bom/v1"
+    assert document["boms"][0]["kind"] == "tkg-bom"
+
+
+def test_a_wrong_bom_is_code_3_with_file_line_and_key(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("release:\n  version: v1+x\nova: []\ncomponents: {}\n")
+    ran = tkg_mirror("bom", "images", str(bad))
+    assert ran.code == 3
+    assert f"{bad}:" in ran.err
+    assert "imageConfig.imageRepository: expected" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_missing_file_is_code_3() -> None:
+    assert tkg_mirror("bom", "images", "/no/such/file").code == 3
+    assert tkg_mirror("bundle", "show", "/no/such/file").code == 3
+
+
+def test_version_goes_to_standard_output() -> None:
+    assert tkg_mirror("--version").out.startswith("tkg-mirror ")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
+def test_completion_exists_for_four_shells(shell: str) -> None:
+    ran = tkg_mirror(_TKG_MIRROR_COMPLETE=f"source_{shell}")
+    assert ran.code == 0
+    assert "tkg" in ran.out
+
+
+def test_completion_completes_a_command() -> None:
+    ran = tkg_mirror(
+        _TKG_MIRROR_COMPLETE="complete_bash", COMP_WORDS="tkg-mirror bundle cr", COMP_CWORD="2"
+    )
+    assert ran.out.split() == ["create"]
+
+
+def test_a_reader_that_stops_early_is_no_fault() -> None:
+    line = f"{sys.executable} -m mirror bom images {TKG} {TKR} | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[1:] == ["0"]

@@ -1,0 +1,36 @@
+"""The README shows the help that the tool prints, and names every command and exit code."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from mirror.cli.app import app
+from scripts.readme import README, documented, help_of
+
+TEXT = README.read_text("utf-8")
+
+
+@pytest.mark.parametrize(("command", "text"), documented(TEXT), ids=lambda value: value[:30])
+def test_a_help_text_is_what_the_command_prints(command: str, text: str) -> None:
+    assert text == help_of(command), "run: python -m scripts.readme"
+
+
+def test_the_help_of_every_command_is_in_the_readme() -> None:
+    groups = {group.name: group.typer_instance for group in app.registered_groups}
+    commands = {
+        f"{name} {command.name} --help"
+        for name, group in groups.items()
+        if group
+        for command in group.registered_commands
+    }
+    assert commands | {"--help"} == {command for command, _text in documented(TEXT)}
+
+
+def test_every_environment_variable_of_the_help_is_in_the_readme() -> None:
+    named = {
+        name for _command, text in documented(TEXT) for name in re.findall(r"TKG_MIRROR_\w+", text)
+    }
+    table = TEXT[TEXT.index("## Environment variables") : TEXT.index("## Results for scripts")]
+    assert {name for name in named if name not in table} == set()
