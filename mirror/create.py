@@ -10,7 +10,7 @@ from pathlib import Path
 from bom.images import ImageSet
 from bom.reference import Reference
 from mirror.bundle.contents import Contents
-from mirror.bundle.writer import BundleWriter, refuse_existing, source_date
+from mirror.bundle.writer import BundleWriter, refuse_existing, refuse_folder, source_date
 from mirror.errors import PartialRun
 from mirror.events import Listener, Noticed, PhaseStarted
 from mirror.oci.digest import Digest
@@ -63,6 +63,7 @@ def create(creation: Creation, output: Path, *, force: bool = False) -> RunRepor
     began, mtime = time.monotonic(), source_date()
     if not force:
         refuse_existing(output)
+    refuse_folder(output)
     resolution = resolve(creation)
     contents = contents_of(creation.images, resolution.images)
     writer = BundleWriter(output, contents, mtime=mtime, force=force)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bom.images import ImageSet
-from mirror.bundle.contents import Carried, Contents, sorted_images
+from mirror.bundle.contents import Carried, Contents, contradictions, sorted_images
 from mirror.errors import IntegrityFault
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
@@ -44,7 +44,16 @@ def contents_of(images: ImageSet, resolved: Iterable[Resolved]) -> Contents:
     """The bundle that these images make."""
     carried = sorted_images(_carried(each) for each in resolved)
     check_destinations((f"{c.path}:{c.tag}", c.reference, c.digest) for c in carried if c.tag)
-    return Contents(",".join(images.repositories), images.boms, carried)
+    contents = Contents(",".join(images.repositories), images.boms, carried)
+    for digest, size, other in contradictions(contents.manifests.values()):
+        raise IntegrityFault(
+            "two manifests promise different sizes for one blob",
+            member=f"blob {digest}",
+            expected=f"{size} bytes",
+            got=f"{other}",
+            hint="one of the images that have it was built or altered wrongly: push it anew",
+        )
+    return contents
 
 
 def check_destinations(wanted: Iterable[tuple[str, str, Digest]]) -> None:
@@ -86,10 +95,12 @@ def deliveries(
     for repository, graph in missing:
         for blob in graph.blobs:
             needed.setdefault(blob.digest, (blob, {}))[1][repository] = None
-    return [
+    moves = (
         _delivery(blob, list(targets), holders.get(blob.digest, {}))
         for blob, targets in needed.values()
-    ]
+    )
+    # Two tags of one repository share layers: where one is complete, nothing is left to move.
+    return [move for move in moves if move.targets]
 
 
 def _delivery(blob: Descriptor, targets: list[str], holders: dict[str, None]) -> Move:

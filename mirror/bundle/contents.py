@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -129,6 +129,16 @@ def inventory_digest(statement: dict[str, Any]) -> str:
     """The digest of bundle.json's document without its ``members``."""
     rest = {key: value for key, value in statement.items() if key != "members"}
     return f"sha256:{hashlib.sha256(canonical(rest)).hexdigest()}"
+
+
+def contradictions(manifests: Iterable[Manifest]) -> Iterator[tuple[Digest, int, int]]:
+    """Blobs that have one size in one manifest and another in the next: an image is not whole."""
+    sizes: dict[Digest, int] = {}
+    for manifest in manifests:
+        for blob in (manifest.descriptor, *manifest.blobs):
+            size = sizes.setdefault(blob.digest, blob.size)
+            if size != blob.size:
+                yield blob.digest, size, blob.size
 
 
 def sorted_images(images: Iterable[Carried]) -> tuple[Carried, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +14,16 @@ from mirror.settings import SEND_PIECE
 def open_to_read(path: Path) -> int:
     """A descriptor for reading; InputFault where there is no such file."""
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # Opening a pipe would wait for a writer otherwise.
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         raise InputFault("no such bundle", fact=str(path)) from None
     except OSError as cause:
         raise MachineFault.from_os("cannot open the bundle", cause) from cause
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise InputFault("a bundle is a file", fact=f"{path} is something else")
+    return file
 
 
 def read_at(file: int, size: int, offset: int) -> bytes:

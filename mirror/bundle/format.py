@@ -23,8 +23,9 @@ DOCKER_LIST = "manifest.json"
 BLOBS = "blobs/sha256/"
 DOCUMENTS = (LAYOUT, INDEX, DOCKER_LIST)
 
-# The largest size that eleven octal digits hold; above it the size field is in base 256.
-_OCTAL_LIMIT = 8**11
+# The first number that eleven octal digits do not hold: a size from here on is in base 256, and
+# no time is.
+OCTAL_LIMIT = 8**11
 _NUMBER = re.compile(rb"[0-7]{11}\0")
 
 
@@ -70,6 +71,6 @@ def blob_name(digest: Digest) -> str:
 
 
 def _size_field(size: int) -> bytes:
-    if size < _OCTAL_LIMIT:
+    if size < OCTAL_LIMIT:
         return b"%011o\0" % size
     return b"\x80" + size.to_bytes(11, "big")

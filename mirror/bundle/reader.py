@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 
 from mirror.bundle import format as tar
-from mirror.bundle.contents import Carried, Contents
+from mirror.bundle.contents import Carried, Contents, contradictions
 from mirror.bundle.damage import Damage
 from mirror.bundle.files import open_to_read, read_at, read_pieces
 from mirror.bundle.inventory import Inventory, Listed
@@ -32,6 +32,9 @@ from mirror.oci.graph import walk
 from mirror.oci.manifest import Manifest
 from mirror.ports import Piece
 from mirror.settings import MAX_INVENTORY, MAX_MANIFEST
+
+# A file's offsets are signed 64-bit numbers (POSIX, off_t).
+_LARGEST_FILE = 2**63 - 1
 
 
 class Bundle:
@@ -50,6 +53,9 @@ class Bundle:
         members = ((name, size) for name, size, _digest in self.inventory.members)
         slots, self.size = lay_out([head, *members])
         self._slots = {slot.name: slot for slot in slots}
+        if self.size > _LARGEST_FILE:
+            self.close()
+            raise self._no_bundle(f"members of {self.size} bytes together")
 
     def __enter__(self) -> Bundle:
         return self
@@ -74,21 +80,25 @@ class Bundle:
 
     def contents(self) -> Contents:
         """What the bundle holds, checked by steps 2 to 5; raises the first damage."""
-        contents, damages = self.check()
+        for damage in self._frame():
+            raise damage.fault()
+        contents, damages = self._inside()
         if contents is None or damages:
             raise damages[0].fault()
         return contents
 
     def check(self) -> tuple[Contents | None, list[Damage]]:
         """Everything that is damaged but the content of configurations and layers."""
-        damages = [*self._frame()]
+        frame = [*self._frame()]
+        contents, damages = self._inside()
+        return contents, frame + damages
+
+    def _inside(self) -> tuple[Contents | None, list[Damage]]:
         found, broken = self._images()
-        damages += broken
-        if not broken:
-            contents = Contents(self.inventory.source, self.inventory.boms, tuple(found))
-            damages += [*self._closure(contents)] or [*self._documents(contents)]
-            return contents, damages
-        return None, damages
+        if broken:
+            return None, broken
+        contents = Contents(self.inventory.source, self.inventory.boms, tuple(found))
+        return contents, [*self._closure(contents)] or [*self._documents(contents)]
 
     # --- 1: bundle.json -------------------------------------------------------------------
 
@@ -184,6 +194,8 @@ class Bundle:
     # --- 4 and 5: what belongs together ---------------------------------------------------
 
     def _closure(self, contents: Contents) -> Iterator[Damage]:
+        for digest, size, other in contradictions(contents.manifests.values()):
+            yield Damage("size", tar.blob_name(digest), f"{size} bytes", f"{other}", digest)
         needed = {blob.digest: blob.size for blob in contents.blobs}
         for digest, size in needed.items():
             held = self.inventory.blobs.get(digest)
@@ -192,19 +204,18 @@ class Bundle:
                 yield Damage("missing", name, f"{size} bytes", "nothing", digest)
             elif held != size:
                 yield Damage("size", name, f"{size} bytes", f"{held}", digest)
-        for digest in self.inventory.blobs.keys() - needed.keys():
+        for digest in sorted(self.inventory.blobs.keys() - needed.keys()):
             name = tar.blob_name(digest)
             yield Damage("foreign", name, "only what images need", "a blob none needs", digest)
 
     def _documents(self, contents: Contents) -> Iterator[Damage]:
         """index.json carries a digest of bundle.json, so the two prove each other."""
         listed = self.inventory.members[: len(tar.DOCUMENTS)]
-        for member, (name, size, digest) in zip(contents.members, listed, strict=False):
-            raw = read_at(self._file, size, self._slots[name].content)
-            if Digest.of(raw) != digest:
+        for member, (name, _size, digest) in zip(contents.members, listed, strict=False):
+            # As much as there must be, whatever size is claimed: that may be the whole disk.
+            raw = read_at(self._file, member.size, self._slots[name].content)
+            if raw != member.raw and Digest.of(raw) != digest:
                 yield Damage("document", name, str(digest), str(Digest.of(raw)))
-            elif raw != member.raw:
-                yield Damage("inventory", tar.INVENTORY, f"what {name} says", "something else")
         if contents.inventory != self._raw:
             yield Damage("inventory", tar.INVENTORY, "what follows from its images", "others")
 

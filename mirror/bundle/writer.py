@@ -46,14 +46,15 @@ class BundleWriter:
 
         ``suffix`` sets a second writer of the same FILE apart from the first one.
         """
+        if not force:
+            refuse_existing(path)
+        refuse_folder(path)
         self.path = path
         self.partial = path.with_name(f"{path.name}{suffix}.partial")
         self._slots, self._size = _plan(contents)
         self._journal = Journal(
             path.with_name(f"{path.name}{suffix}.journal"), _work(contents, self._slots, mtime)
         )
-        if not force:
-            refuse_existing(path)
         self._file = self._open()
         try:
             self._finished = self._earlier()
@@ -109,7 +110,8 @@ class BundleWriter:
     def close(self) -> None:
         """End here; what an unfinished bundle has so far stays for the next run."""
         self._journal.close(remove=False)
-        os.close(self._file)
+        file, self._file = self._file, _CLOSED
+        os.close(file)
 
     def _pieces(self, descriptor: Descriptor) -> Iterator[Piece]:
         slot = self._slots[tar.blob_name(descriptor.digest)]
@@ -127,10 +129,16 @@ class BundleWriter:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as cause:
             os.close(file)
-            raise MachineFault(
-                "another run is writing this bundle", fact=str(self.partial), hint=_LOCKED
-            ) from cause
+            raise self._taken() from cause
+        if not _is_named(file, self.partial):
+            # The other run gave the file its final name between the two calls above.
+            os.close(file)
+            raise self._taken()
         return file
+
+    def _taken(self) -> MachineFault:
+        what = "another run is writing this bundle"
+        return MachineFault(what, fact=str(self.partial), hint=_LOCKED)
 
     def _earlier(self) -> set[Digest]:
         """Blobs to go on from; a file that is not this bundle's partial is emptied."""
@@ -166,7 +174,12 @@ class BundleWriter:
             write_at(self._file, block + known.get(slot.name, b""), slot.start)
 
 
+# In place of a closed file's number, which the next file to be opened gets: a worker left behind
+# by an interrupt must not write into that one.
+_CLOSED = -1
+
 _EXISTS = "choose another name, or --force to replace it"
+_FOLDER = "name the file to write inside it"
 _LOCKED = "wait for the other run, or stop it"
 _ROOM = "free some room, or write to another disk: 'tkg-mirror bundle plan' tells what is needed"
 
@@ -177,6 +190,12 @@ def refuse_existing(path: Path) -> None:
         raise MachineFault("the bundle exists already", fact=str(path), hint=_EXISTS)
 
 
+def refuse_folder(path: Path) -> None:
+    """MachineFault where FILE is a folder: the rename at the very end could not replace it."""
+    if path.is_dir():
+        raise MachineFault("the bundle would replace a folder", fact=str(path), hint=_FOLDER)
+
+
 def file_size(contents: Contents) -> int:
     """Bytes of the bundle that ``contents`` make, and so of the disk they need."""
     return _plan(contents)[1]
@@ -185,9 +204,18 @@ def file_size(contents: Contents) -> int:
 def source_date() -> int:
     """The time of every member: 0, or SOURCE_DATE_EPOCH (reproducible-builds.org), seconds."""
     text = os.environ.get("SOURCE_DATE_EPOCH", "0")
-    if not (text.isascii() and text.isdigit() and len(text) <= 10):
+    digits = text.isascii() and text.isdigit() and len(text) <= 11
+    if not digits or int(text) >= tar.OCTAL_LIMIT:
         raise UsageFault("not a number of seconds", fact=f"SOURCE_DATE_EPOCH={text[:40]!r}")
     return int(text)
+
+
+def _is_named(file: int, path: Path) -> bool:
+    """True where ``path`` still names the open file."""
+    try:
+        return os.path.samestat(os.fstat(file), path.lstat())
+    except FileNotFoundError:
+        return False
 
 
 def _plan(contents: Contents) -> tuple[dict[str, Slot], int]:
