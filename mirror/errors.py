@@ -71,10 +71,16 @@ class Unresolved(InputFault):
     )
 
     def __init__(self, causes: list[tuple[str, Fault]]) -> None:
-        lines = "".join(f"\n  {reference}: {fault.fact or fault}" for reference, fault in causes)
+        lines = "\n".join(f"{reference}: {fault.fact or fault}" for reference, fault in causes)
         count = len(causes)
         super().__init__(f"{count} image{'s' if count > 1 else ''} cannot be resolved", fact=lines)
         self.causes = causes
+        # A registry that cannot be reached or refuses is the matter to see to first: what it
+        # lacks will show afterwards.
+        for _reference, fault in causes:
+            if not isinstance(fault, NotFound):
+                self.whose, self.hint = fault.whose, fault.hint
+                break
 
 
 class RegistryFault(Fault):
@@ -173,7 +179,14 @@ class TagTaken(IntegrityFault):
 
     name = "tag-taken"
     whose = "the destination's operator"
-    hint = "find out who pushed it; --overwrite replaces it"
+    hint = "find out who pushed them; --overwrite replaces them"
+
+    def __init__(self, host: str, taken: list[tuple[str, str, str]]) -> None:
+        """``taken`` has, for each, repository and tag, the digest there, and ours."""
+        name, there, ours = taken[0]
+        what = f"{host} has other images under {len(taken)} of these tags"
+        super().__init__(what, member=name, expected=ours, got=there)
+        self.fact = "\n".join(f"{n}: there {t}, in the bundle {o}" for n, t, o in sorted(taken))
 
 
 class BundleFault(Fault):

@@ -31,7 +31,7 @@ def push(
     from mirror.errors import Side
     from mirror.push import Push
     from mirror.registry.client import Registry
-    from mirror.tkg import variables
+    from mirror.tkg import REPOSITORY, variables
 
     host, project = parse_repository(dest)
     reach = access(registry, Side.DESTINATION)
@@ -40,4 +40,4 @@ def push(
         report = Push(
             bundle, target, project, reach.settings, listener, overwrite, keep_going
         ).run()
-    tell_run(report, f"{host}/{project} has every image", output, block)
+    tell_run(report, f"{block[REPOSITORY]} has every image", output, block)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from rich.progress import ProgressColumn, Task
+from rich.table import Column
 from rich.text import Text
 
 from mirror.text import human_size
 
 
 class Amount(ProgressColumn):
-    """``1.2 of 4.0 GiB`` for bytes, ``12 of 181`` for images."""
+    """``1.2 MiB of 4.0 GiB`` for bytes, ``12 of 181`` for images."""
+
+    def __init__(self) -> None:
+        super().__init__(Column(no_wrap=True))
 
     def render(self, task: Task) -> Text:
         """What is done, of what there is."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -42,7 +43,7 @@ def explain(fault: errors.Fault) -> str:
     """What failed, the fact, whose matter it is, what to do next."""
     lines = [f"error: {fault.what}"]
     if fault.fact:
-        lines.append(f"  {fault.fact.strip(chr(10))}")
+        lines.append(textwrap.indent(fault.fact, "  "))
     lines.append(f"  whose matter: {fault.whose}")
     if fault.hint:
         lines.append(f"  next: {fault.hint}")

@@ -66,9 +66,7 @@ class OutputOptions:
 class BomInputs:
     """BOM files alone."""
 
-    files: Annotated[
-        list[str], typer.Argument(metavar="FILE", help="TKG BOM and TKr BOM files.")
-    ]
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="TKG BOM and TKr BOM files.")]
     source_repo: Annotated[
         str | None,
         typer.Option(

@@ -47,7 +47,7 @@ class Engine:
     def _move(self, move: Move) -> Tally:
         digest, size = str(move.descriptor.digest), move.descriptor.size
         # A person knows images, not digests: the first repository that has the blob.
-        label = (move.origin or move.targets[0]) + "@" + digest[:15]
+        label = (move.origin.partition("/")[2] or move.targets[0]) + "@" + digest[:15]
         self.listener(ItemStarted(digest, label, size))
         tally, holders = Tally(), list(move.held_by)
         try:

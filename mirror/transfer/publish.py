@@ -92,18 +92,10 @@ class Publisher:
 
 def refuse_taken(host: str, found: Iterable[Outcome[Publication, Digest | None]]) -> None:
     """Raise TagTaken, naming every tag that points at another image than ours."""
-    taken = [each for each in found if each.result and each.result != each.item.digest]
-    if not taken:
-        return
-    lines = "".join(
-        f"\n  {host}/{each.item.repository}:{each.item.name}: there {each.result}, "
-        f"in the bundle {each.item.digest}"
-        for each in taken
-    )
-    count = f"{len(taken)} tag{'s' if len(taken) > 1 else ''}"
-    raise TagTaken(
-        "the destination has other images under these tags",
-        member=f"{count}{lines}\n",
-        expected="the bundle's images",
-        got="others",
-    )
+    taken = [
+        (f"{each.item.repository}:{each.item.name}", str(each.result), str(each.item.digest))
+        for each in found
+        if each.result and each.result != each.item.digest
+    ]
+    if taken:
+        raise TagTaken(host, taken)

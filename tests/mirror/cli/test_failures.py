@@ -24,7 +24,7 @@ CODES = [
     (errors.Misbehaved(HERE, "h", "nonsense"), 4),
     (errors.Refused(HERE, "h", "401"), 5),
     (errors.IntegrityFault("wrong bytes", **BYTES), 6),
-    (errors.TagTaken("another image", **BYTES), 6),
+    (errors.TagTaken("h", [("p:t", "sha256:1", "sha256:2")]), 6),
     (errors.PartialRun("some failed"), 8),
     (errors.MachineFault("disk full"), 9),
     (errors.Interrupted("stopped"), 130),
@@ -48,7 +48,9 @@ def test_no_kind_of_fault_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize(("fault", "_code"), CODES, ids=lambda value: type(value).__name__)
-def test_a_message_says_what_failed_whose_matter_it_is_and_what_is_next(fault: Fault, _code: int) -> None:
+def test_a_message_says_what_failed_whose_matter_it_is_and_what_is_next(
+    fault: Fault, _code: int
+) -> None:
     text = explain(fault)
     assert text.startswith(f"error: {fault.what}")
     assert f"whose matter: {fault.whose}" in text
