@@ -66,6 +66,8 @@ def parse(raw: bytes, file: str) -> tuple[ImageSet, Mapping[Reference, Digest]]:
     if not images:
         raise InputFault("the plan names no image", fact=file)
     found = tuple(sorted((image for image, _pin in images), key=lambda each: str(each.reference)))
+    if len({image.reference for image in found}) != len(found):
+        raise InputFault("the plan names an image twice", fact=file)
     repositories = tuple(sorted({image.repository for image in found}))
     pins = {image.reference: pin for image, pin in images}
     return ImageSet(found, boms, repositories), pins

@@ -6,6 +6,7 @@ Threads, since hashing, receiving and writing large buffers release the interpre
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -49,23 +50,23 @@ class Crew:
         """Do ``act`` for every item; outcomes in the order in which they were reached.
 
         Raises the first fault, or the first exception that is none, once every thread has
-        ended. With ``keep_going`` faults are recorded instead.
+        ended or ``STOP_GRACE`` is over: a peer that says nothing must not hold it back. With
+        ``keep_going`` faults are recorded instead.
         """
         shift = _Shift(self, deque(items), act)
         threads = [
             threading.Thread(target=shift.work, daemon=True, name=f"worker-{number}")
-            for number in range(min(self.workers, len(shift.waiting)))
+            for number in range(shift.workers)
         ]
         for thread in threads:
             thread.start()
         try:
-            for thread in threads:
-                thread.join()
+            shift.over.wait()
         except BaseException:
             self.stop.set()
-            for thread in threads:
-                thread.join(STOP_GRACE / len(threads))
             raise
+        finally:
+            _part(threads)
         if shift.failure is not None:
             raise shift.failure
         return shift.outcomes
@@ -76,6 +77,12 @@ class Crew:
             raise Stopped
 
 
+def _part(threads: Iterable[threading.Thread]) -> None:
+    end = time.monotonic() + STOP_GRACE
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+
+
 class _Shift(Generic[Item, Result]):
     """One ``run``: what is waiting, what is done, what went wrong first."""
 
@@ -83,26 +90,38 @@ class _Shift(Generic[Item, Result]):
         self.waiting = waiting
         self.outcomes: list[Outcome[Item, Result]] = []
         self.failure: BaseException | None = None
+        self.over = threading.Event()
+        """Set when the last worker has gone, or something went wrong."""
+        self.workers = min(crew.workers, len(waiting))
         self._crew = crew
         self._act = act
         self._lock = threading.Lock()
+        if not self.workers:
+            self.over.set()
 
     def work(self) -> None:
-        while (item := self._next()) is not None:
-            try:
-                outcome: Outcome[Item, Result] = Outcome(item[0], self._act(item[0]))
-            except Stopped:
-                return
-            except Fault as fault:
-                if not self._crew.keep_going or isinstance(fault, MachineFault):
-                    self._fail(fault)
-                    return
-                outcome = Outcome(item[0], fault=fault)
-            except BaseException as bug:
-                self._fail(bug)
-                return
-            with self._lock:
-                self.outcomes.append(outcome)
+        while (item := self._next()) is not None and self._do(item[0]):
+            pass
+        with self._lock:
+            self.workers -= 1
+            if not self.workers:
+                self.over.set()
+
+    def _do(self, item: Item) -> bool:
+        """Do one item; False where it was the last for this worker."""
+        try:
+            outcome: Outcome[Item, Result] = Outcome(item, self._act(item))
+        except Stopped:
+            return False
+        except Fault as fault:
+            if not self._crew.keep_going or isinstance(fault, MachineFault):
+                return self._fail(fault)
+            outcome = Outcome(item, fault=fault)
+        except BaseException as bug:
+            return self._fail(bug)
+        with self._lock:
+            self.outcomes.append(outcome)
+        return True
 
     def _next(self) -> tuple[Item] | None:
         with self._lock:
@@ -110,7 +129,9 @@ class _Shift(Generic[Item, Result]):
                 return None
             return (self.waiting.popleft(),)
 
-    def _fail(self, failure: BaseException) -> None:
+    def _fail(self, failure: BaseException) -> bool:
         with self._lock:
             self.failure = self.failure or failure
         self._crew.stop.set()
+        self.over.set()
+        return False

@@ -19,7 +19,8 @@ from mirror.errors import IntegrityFault, MachineFault
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.transfer.verify import verified
-from tests.mirror.bundle.small import Small, layer, make_image, pair, small, two_images
+from scripts.world.images import make_image
+from tests.mirror.bundle.small import Small, layer, pair, small, two_images
 
 
 @pytest.fixture
@@ -35,8 +36,8 @@ def journal(output: Path) -> Path:
     return output.with_name("x.tar.journal")
 
 
-def writer(output: Path, made: Small, **options: bool) -> BundleWriter:
-    return BundleWriter(output, made.contents, mtime=0, **options)
+def writer(output: Path, made: Small, *, force: bool = False) -> BundleWriter:
+    return BundleWriter(output, made.contents, mtime=0, force=force)
 
 
 def start(output: Path, made: Small, count: int) -> list[Descriptor]:

@@ -1,0 +1,143 @@
+"""Manifests and tags: children first, the tag last, read back, and nobody's tag replaced."""
+
+from __future__ import annotations
+
+import pytest
+
+from mirror.errors import IntegrityFault, NotFound, Refused, Side, TagTaken, Unreachable
+from mirror.events import Event, ItemEnded, silent
+from mirror.oci.digest import Digest
+from mirror.oci.manifest import Manifest
+from mirror.transfer.crew import Crew, Outcome
+from mirror.transfer.publish import Publication, Publisher, refuse_taken
+from mirror.transfer.retry import Retry
+from scripts.world.images import ImageSpec, build
+from tests.mirror.bundle.small import graph_of
+
+
+class Shelves:
+    """A library in memory that refuses a parent before its children, as registries do."""
+
+    def __init__(self) -> None:
+        self.held: dict[tuple[str, str], Manifest] = {}
+        self.put: list[tuple[str, str]] = []
+        self.faults: list[BaseException] = []
+        self.swapped: Manifest | None = None
+
+    def manifest(self, repository: str, name: str | Digest) -> Manifest:
+        if self.swapped:
+            return self.swapped
+        if (repository, str(name)) not in self.held:
+            raise NotFound(Side.DESTINATION, "host", f"no {repository}:{name}")
+        return self.held[repository, str(name)]
+
+    def tagged(self, repository: str, tag: str) -> Digest | None:
+        found = self.held.get((repository, tag))
+        return found.digest if found else None
+
+    def put_manifest(self, repository: str, name: str | Digest, manifest: Manifest) -> None:
+        if self.faults:
+            raise self.faults.pop(0)
+        for child in manifest.children:
+            assert (repository, str(child.digest)) in self.held
+        self.put.append((repository, str(name)))
+        self.held[repository, str(name)] = self.held[repository, str(manifest.digest)] = manifest
+
+
+INDEX = graph_of(build(ImageSpec("lamp", platforms=("amd64", "arm64"))))
+IMAGE = graph_of(build(ImageSpec("pause", docker=True)))
+LAMP = Publication("src/lamp:v1", "air/lamp", "v1", INDEX)
+PAUSE = Publication("src/pause:3.9", "air/pause", "3.9", IMAGE)
+
+
+def publisher(
+    library: Shelves, *, retries: int = 0, listener: list[Event] | None = None
+) -> Publisher:
+    crew = Crew(2)
+    listen = silent if listener is None else listener.append
+    return Publisher(library, crew, Retry(retries, crew, silent), listen)
+
+
+def test_children_by_digest_first_and_the_tag_last() -> None:
+    library = Shelves()
+    publisher(library).publish([LAMP])
+    children = [str(manifest.digest) for manifest in INDEX.manifests[:-1]]
+    assert len(children) == 2
+    assert [name for _repository, name in library.put] == [*children, "v1"]
+
+
+def test_it_says_how_many_bytes_were_sent() -> None:
+    told: list[Event] = []
+    outcomes = publisher(Shelves(), listener=told).publish([LAMP, PAUSE])
+    assert {o.item.reference: o.result for o in outcomes} == {
+        each.reference: sum(len(m.raw) for m in each.graph.manifests) for each in (LAMP, PAUSE)
+    }
+    assert {e.status for e in told if isinstance(e, ItemEnded)} == {"done"}
+
+
+def test_an_image_without_a_tag_is_put_by_its_digest() -> None:
+    library = Shelves()
+    publisher(library).publish([Publication("src/pause@x", "air/pause", None, IMAGE)])
+    assert library.put == [("air/pause", str(IMAGE.root.digest))]
+
+
+def test_a_fault_on_a_child_leaves_no_tag() -> None:
+    library = Shelves()
+    library.faults = [Refused(Side.DESTINATION, "host", "no")]
+    told: list[Event] = []
+    with pytest.raises(Refused):
+        publisher(library, retries=3, listener=told).publish([LAMP])
+    assert library.put == []
+    assert [e.status for e in told if isinstance(e, ItemEnded)] == ["failed"]
+
+
+def test_what_may_pass_is_tried_again() -> None:
+    library = Shelves()
+    library.faults = [Unreachable(Side.DESTINATION, "host", "later", retry_after=0.0)]
+    publisher(library, retries=1).publish([LAMP])
+    assert library.put[-1] == ("air/lamp", "v1")
+
+
+def test_a_registry_that_gives_back_something_else_is_found_out() -> None:
+    library = Shelves()
+    library.swapped = INDEX.root
+    with pytest.raises(IntegrityFault, match="gives back") as caught:
+        publisher(library).publish([PAUSE])
+    assert caught.value.expected == str(PAUSE.digest)
+    assert caught.value.got == str(LAMP.digest)
+
+
+def test_a_registry_that_forgets_at_once_is_found_out() -> None:
+    class Forgetful(Shelves):
+        def put_manifest(self, repository: str, name: str | Digest, manifest: Manifest) -> None:
+            self.put.append((repository, str(name)))
+
+    with pytest.raises(NotFound):
+        publisher(Forgetful()).publish([PAUSE])
+
+
+def test_the_survey_tells_what_each_tag_shows_now() -> None:
+    library = Shelves()
+    publisher(library).publish([LAMP])
+    found = publisher(library).survey([LAMP, PAUSE])
+    assert {o.item.reference: o.result for o in found} == {
+        LAMP.reference: LAMP.digest,
+        PAUSE.reference: None,
+    }
+
+
+def test_taken_tags_are_all_named_with_both_digests() -> None:
+    found: list[Outcome[Publication, Digest | None]] = [
+        Outcome(LAMP, IMAGE.root.digest),
+        Outcome(PAUSE, INDEX.root.digest),
+    ]
+    with pytest.raises(TagTaken) as caught:
+        refuse_taken("host", found)
+    for text in ("air/lamp:v1", "air/pause:3.9", str(LAMP.digest), str(PAUSE.digest)):
+        assert caught.value.fact.count(text) >= 1
+    assert caught.value.fact.count(str(LAMP.digest)) == 2
+
+
+def test_free_tags_and_our_own_are_not_taken() -> None:
+    refuse_taken("host", [Outcome(LAMP, LAMP.digest), Outcome(PAUSE, None)])
+    refuse_taken("host", [Outcome(PAUSE, fault=NotFound(Side.DESTINATION, "host", "x"))])

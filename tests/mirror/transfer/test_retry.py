@@ -1,0 +1,153 @@
+"""Trying again: only what may pass, for as long as the registry asks, and never past a stop."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from mirror.errors import (
+    BundleFault,
+    InputFault,
+    IntegrityFault,
+    MachineFault,
+    Misbehaved,
+    NotFound,
+    Refused,
+    Side,
+    Unreachable,
+    Untrusted,
+)
+from mirror.events import Event, Waiting, silent
+from mirror.settings import FIRST_PAUSE
+from mirror.transfer.crew import Crew, Stopped
+from mirror.transfer.retry import Retry
+
+
+class Failing:
+    """Fails so often, then gives 7."""
+
+    def __init__(self, *faults: BaseException) -> None:
+        self.faults = list(faults)
+        self.calls = 0
+
+    def __call__(self) -> int:
+        self.calls += 1
+        if self.faults:
+            raise self.faults.pop(0)
+        return 7
+
+
+def gone(pause: float | None = 0.0) -> Unreachable:
+    return Unreachable(Side.SOURCE, "host", "cannot get it", retry_after=pause)
+
+
+def test_what_may_pass_is_tried_again_until_it_does() -> None:
+    act = Failing(gone(), gone(), gone())
+    assert Retry(3, Crew(1), silent)(act) == 7
+    assert act.calls == 4
+
+
+@pytest.mark.parametrize("retries", [0, 1, 4])
+def test_the_last_fault_is_raised_when_it_does_not_pass(retries: int) -> None:
+    faults = [gone() for _ in range(9)]
+    act = Failing(*faults)
+    with pytest.raises(Unreachable) as caught:
+        Retry(retries, Crew(1), silent)(act)
+    assert caught.value is faults[retries]
+    assert act.calls == retries + 1
+
+
+def registry_fault(kind: type[NotFound | Refused | Misbehaved | Untrusted]) -> BaseException:
+    return kind(Side.SOURCE, "host", "no")
+
+
+LASTING: list[BaseException] = [
+    *(registry_fault(kind) for kind in (NotFound, Refused, Misbehaved, Untrusted)),
+    IntegrityFault("wrong", member="blob", expected="a", got="b"),
+    BundleFault("wrong", member="blob", expected="a", got="b"),
+    InputFault("wrong"),
+    MachineFault("full"),
+    KeyError("a bug"),
+    AttributeError("a bug"),
+    OSError("not translated"),
+    TimeoutError("not translated"),
+    KeyboardInterrupt(),
+]
+
+
+@pytest.mark.parametrize("cause", LASTING, ids=lambda cause: type(cause).__name__)
+def test_nothing_else_is_tried_again(cause: BaseException) -> None:
+    act = Failing(cause)
+    with pytest.raises(type(cause)) as caught:
+        Retry(5, Crew(1), silent)(act)
+    assert caught.value is cause
+    assert act.calls == 1
+
+
+def pauses(*faults: Unreachable) -> list[float]:
+    """What is waited between attempts; the waiting itself is cut short by the listener."""
+    told: list[float] = []
+    crew = Crew(1)
+
+    def listen(event: Event) -> None:
+        assert isinstance(event, Waiting)
+        told.append(event.pause)
+        if event.pause:
+            crew.stop.set()
+
+    with pytest.raises((Stopped, Unreachable)):
+        Retry(len(faults) - 1, crew, listen)(Failing(*faults))
+    return told
+
+
+def test_what_the_registry_asks_for_wins() -> None:
+    assert pauses(gone(0.0), gone(0.0), gone(77.0), gone()) == [0.0, 0.0, 77.0]
+
+
+def test_without_its_word_the_pause_is_short_and_not_the_same_for_all() -> None:
+    found = {pauses(gone(None), gone())[0] for _ in range(20)}
+    assert all(0 <= pause <= FIRST_PAUSE for pause in found)
+    assert len(found) > 10
+
+
+def test_the_listener_hears_why_and_how_often() -> None:
+    told: list[Event] = []
+    Retry(2, Crew(1), told.append)(Failing(gone(), gone()))
+    assert [event.attempt for event in told if isinstance(event, Waiting)] == [1, 2]
+    assert all("cannot get it" in event.reason for event in told if isinstance(event, Waiting))
+
+
+def test_a_stop_ends_a_wait_at_once() -> None:
+    crew, waiting = Crew(2), threading.Event()
+    retry = Retry(1, crew, lambda _event: waiting.set())
+    act = Failing(gone(600.0))
+
+    def work(number: int) -> None:
+        if number == 0:
+            retry(act)
+        assert waiting.wait(20)
+        raise KeyError(number)
+
+    began = time.monotonic()
+    with pytest.raises(KeyError):
+        crew.run(range(2), work)
+    assert time.monotonic() - began < 20
+    assert act.calls == 1
+
+
+def test_nothing_begins_after_a_stop() -> None:
+    crew, act = Crew(1), Failing()
+    crew.stop.set()
+    with pytest.raises(Stopped):
+        Retry(5, crew, silent)(act)
+    assert act.calls == 0
+
+
+def test_a_result_of_none_is_a_result() -> None:
+    calls: list[int] = []
+    work: Callable[[], None] = lambda: calls.append(1)  # noqa: E731 - a typed lambda reads best
+    Retry(3, Crew(1), silent)(work)
+    assert calls == [1]
