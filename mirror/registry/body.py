@@ -45,7 +45,7 @@ def _direct_socket(response: httpx.Response, size: int) -> socket.socket | None:
     The HTTP library reads 64 KiB at a time through its parser, at half the speed of
     ``recv_into`` a large buffer. It is passed by only for a large body whose length is stated
     once and equals what the descriptor promises, on a socket that carries the body itself: a
-    TLS object that is not the socket means TLS inside TLS, as through an https proxy.
+    TLS layer that is no part of the socket means TLS inside TLS, as through an https proxy.
     """
     headers = response.headers
     if size < DIRECT_READ_FROM or headers.get("content-length") != str(size):
@@ -56,9 +56,8 @@ def _direct_socket(response: httpx.Response, size: int) -> socket.socket | None:
     if response.http_version != "HTTP/1.1" or stream is None:
         return None
     raw, tls = stream.get_extra_info("socket"), stream.get_extra_info("ssl_object")
-    if not isinstance(raw, socket.socket) or (tls is not None and tls is not raw):
-        return None
-    return raw
+    inside = isinstance(tls, ssl.SSLObject) or isinstance(raw, ssl.SSLSocket) != (tls is not None)
+    return raw if isinstance(raw, socket.socket) and not inside else None
 
 
 def _receive(raw: socket.socket, remaining: int) -> Iterator[memoryview]:

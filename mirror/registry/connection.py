@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 
+import h11
 import httpx
 
 from mirror import __version__
@@ -137,7 +138,8 @@ class Connection:
             yield
         except (httpx.HTTPError, httpx.StreamError, Cut) as cause:
             raise self._transport_fault(what, cause) from cause
-        except (httpx.InvalidURL, UnicodeError) as cause:
+        except (httpx.InvalidURL, UnicodeError, h11.LocalProtocolError) as cause:
+            # h11's is raised for a body of another length than was stated, and httpx lets it by.
             raise self.fault(Misbehaved, what, printable(str(cause))) from cause
 
     def close(self) -> None:
