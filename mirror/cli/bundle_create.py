@@ -23,23 +23,19 @@ def create(
     """Fetch every image into one bundle; a second run goes on where the first one stopped."""
     from mirror.cli.console import listening
     from mirror.cli.inputs import access, read_inputs
-    from mirror.cli.results import tell_run
+    from mirror.cli.results import failure_as_result, tell_run
     from mirror.create import Creation
     from mirror.create import create as make
     from mirror.errors import Side
     from mirror.registry.remote import Registries
 
-    wanted = read_inputs(inputs)
-    reach = access(registry, Side.SOURCE, stdin_taken=inputs.images == "-")
-    with Registries(reach) as source, listening(output) as listener:
-        creation = Creation(
-            wanted.images,
-            source,
-            reach.settings,
-            listener,
-            wanted.rewrites,
-            wanted.pins,
-            keep_going,
-        )
-        report = make(creation, to, force=force)
+    with failure_as_result(output), listening(output) as listener:
+        wanted = read_inputs(inputs)
+        reach = access(registry, Side.SOURCE, stdin_taken=inputs.images == "-")
+        images, rewrites, pins = wanted.images, wanted.rewrites, wanted.pins
+        with Registries(reach) as source:
+            creation = Creation(
+                images, source, reach.settings, listener, rewrites, pins, keep_going
+            )
+            report = make(creation, to, force=force)
     tell_run(report, f"{to} is complete", output)

@@ -27,17 +27,18 @@ def push(
     from mirror.bundle.reader import Bundle
     from mirror.cli.console import listening
     from mirror.cli.inputs import access
-    from mirror.cli.results import tell_run
+    from mirror.cli.results import failure_as_result, tell_run
     from mirror.errors import Side
     from mirror.push import Push
     from mirror.registry.client import Registry
     from mirror.tkg import REPOSITORY, variables
 
-    host, project = parse_repository(dest)
-    reach = access(registry, Side.DESTINATION)
-    block = variables(host, project, reach)
-    with Bundle(file) as bundle, Registry(host, reach) as target, listening(output) as listener:
-        report = Push(
-            bundle, target, project, reach.settings, listener, overwrite, keep_going
-        ).run()
+    with failure_as_result(output), listening(output) as listener:
+        host, project = parse_repository(dest)
+        reach = access(registry, Side.DESTINATION)
+        block = variables(host, project, reach)
+        with Bundle(file) as bundle, Registry(host, reach) as target:
+            report = Push(
+                bundle, target, project, reach.settings, listener, overwrite, keep_going
+            ).run()
     tell_run(report, f"{block[REPOSITORY]} has every image", output, block)

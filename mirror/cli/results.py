@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
 import typer
 
 from mirror.cli.options import Format, OutputOptions
-from mirror.errors import PartialRun
+from mirror.errors import Fault, PartialRun
 from mirror.report import json, text
 from mirror.report.run import RunReport
 from mirror.verify import Verification
@@ -29,6 +30,17 @@ def tell_run(
     if not whole:
         count = f"{len(report.failed)} of {len(report.images)} images"
         raise PartialRun("some images failed", fact=count)
+
+
+@contextmanager
+def failure_as_result(output: OutputOptions) -> Iterator[None]:
+    """Let a script that reads JSON have a document where a run ends in a fault, too."""
+    try:
+        yield
+    except Fault as fault:
+        if output.format is Format.JSON and not isinstance(fault, PartialRun):
+            typer.echo(json.dump(json.failure(fault)))
+        raise
 
 
 def leave_if_damaged(result: Verification) -> None:

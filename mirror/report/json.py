@@ -10,7 +10,8 @@ from bom.images import ImageSet, WantedImage
 from bom.model import Bom, ImageEntry
 from mirror.bundle.damage import Damage
 from mirror.bundle.inventory import Inventory
-from mirror.report.run import RunReport
+from mirror.errors import Fault, Unresolved
+from mirror.report.run import ImageResult, RunReport
 
 
 def dump(document: dict[str, Any]) -> str:
@@ -37,6 +38,21 @@ def run(report: RunReport) -> dict[str, Any]:
         "warnings": list(report.notices),
         **report.extra,
     }
+
+
+def failure(fault: Fault) -> dict[str, Any]:
+    """``tkg-mirror/run/v1`` of a run that ended in a fault, with that fault under ``error``."""
+    causes = fault.causes if isinstance(fault, Unresolved) else []
+    failed = tuple(ImageResult(name, None, "failed", str(cause)) for name, cause in causes)
+    error = {
+        "name": fault.name,
+        "what": fault.what,
+        "fact": fault.fact,
+        "whose": fault.whose,
+        "next": fault.hint,
+    }
+    document = run(RunReport(failed, 0, 0, 0, 0.0, 0, extra={"error": error}))
+    return {**document, "result": "failed", "seconds": None, "requests": None}
 
 
 def images(found: ImageSet) -> dict[str, Any]:

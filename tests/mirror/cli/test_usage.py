@@ -146,3 +146,13 @@ def test_a_reader_that_stops_early_is_no_fault() -> None:
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert done.stdout.splitlines()[1:] == ["0"]
+
+
+def test_a_run_that_ends_in_a_fault_still_gives_a_script_its_document(tmp_path: Path) -> None:
+    bundle = tmp_path / "not-a-bundle"
+    bundle.write_bytes(bytes(1024))
+    ran = tkg_mirror("bundle", "push", str(bundle), "127.0.0.1:1/p", "--format", "json")
+    document = json.loads(ran.out)
+    assert ran.code == 3
+    assert (document["schema"], document["result"]) == ("tkg-mirror/run/v1", "failed")
+    assert document["error"]["name"] == "bundle"
