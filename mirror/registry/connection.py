@@ -137,6 +137,9 @@ class Connection:
         try:
             yield
         except (httpx.HTTPError, httpx.StreamError, Cut) as cause:
+            if isinstance(cause.__context__, httpx.InvalidURL):
+                # httpx reads the Location of a redirect even where it does not follow it.
+                raise self.fault(Misbehaved, what, printable(str(cause))) from cause
             raise self._transport_fault(what, cause) from cause
         except (httpx.InvalidURL, UnicodeError, h11.LocalProtocolError) as cause:
             # h11's is raised for a body of another length than was stated, and httpx lets it by.
