@@ -120,15 +120,26 @@ def _sort_out(
     images: Iterable[Publication], moved: Iterable[Outcome[Move, Tally]]
 ) -> tuple[list[Publication], list[ImageResult]]:
     """Images all of whose blobs are there, and results for the others."""
-    failed: dict[Digest, Fault] = {o.item.descriptor.digest: o.fault for o in moved if o.fault}
+    failed = {(digest, target): fault for digest, target, fault in _missed(moved)}
     whole, broken = list[Publication](), list[ImageResult]()
     for image in images:
-        faults = [failed[blob.digest] for blob in image.graph.blobs if blob.digest in failed]
-        if faults:
-            broken.append(_failed(image, faults[0]))
+        needed = ((blob.digest, image.repository) for blob in image.graph.blobs)
+        fault = next((failed[each] for each in needed if each in failed), None)
+        if fault:
+            broken.append(_failed(image, fault))
         else:
             whole.append(image)
     return whole, broken
+
+
+def _missed(moved: Iterable[Outcome[Move, Tally]]) -> Iterable[tuple[Digest, str, Fault]]:
+    """Which blob did not reach which repository, and why."""
+    for outcome in moved:
+        digest = outcome.item.descriptor.digest
+        if outcome.fault:
+            yield from ((digest, target, outcome.fault) for target in outcome.item.targets)
+        elif outcome.result:
+            yield from ((digest, target, fault) for target, fault in outcome.result.missed)
 
 
 def _unknown(surveyed: Iterable[Outcome[Publication, Digest | None]]) -> Iterable[ImageResult]:

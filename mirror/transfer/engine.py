@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
+from mirror.errors import Fault, RegistryFault, Side
 from mirror.events import Advanced, ItemEnded, ItemStarted, Listener
 from mirror.oci.descriptor import Descriptor
 from mirror.ports import Move, Sink, Source
@@ -22,10 +23,15 @@ class Tally:
     moved: int = 0
     skipped: int = 0
     mounted: int = 0
+    missed: tuple[tuple[str, Fault], ...] = ()
+    """Targets of a blob that did not get it while others did, and why."""
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
-            self.moved + other.moved, self.skipped + other.skipped, self.mounted + other.mounted
+            self.moved + other.moved,
+            self.skipped + other.skipped,
+            self.mounted + other.mounted,
+            self.missed + other.missed,
         )
 
 
@@ -49,15 +55,26 @@ class Engine:
         # A person knows images, not digests: the first repository that has the blob.
         label = (move.origin.partition("/")[2] or move.targets[0]) + "@" + digest[:15]
         self.listener(ItemStarted(digest, label, size))
-        tally, holders = Tally(), list(move.held_by)
         try:
-            for target in move.targets:
-                tally += self.retry(partial(self._place, move, target, holders))
-                holders.insert(0, target)
+            tally = self._spread(move)
         except BaseException:
             self.listener(ItemEnded(digest, label, "failed", size))
             raise
         self.listener(ItemEnded(digest, label, _word(tally), size))
+        return tally
+
+    def _spread(self, move: Move) -> Tally:
+        """Bring the blob to every target; a refusal by one of them need not be the others' end."""
+        tally, holders = Tally(), list(move.held_by)
+        for target in move.targets:
+            try:
+                tally += self.retry(partial(self._place, move, target, holders))
+                holders.insert(0, target)
+            except RegistryFault as fault:
+                tally += Tally(missed=((target, fault),))
+                alone = self.crew.keep_going and fault.side is Side.DESTINATION
+                if not alone or len(tally.missed) == len(move.targets):
+                    raise
         return tally
 
     def _place(self, move: Move, target: str, holders: list[str]) -> Tally:
@@ -89,6 +106,8 @@ class Engine:
 
 
 def _word(tally: Tally) -> str:
+    if tally.missed:
+        return "failed"
     if tally.moved:
         return "moved"
     return "mounted" if tally.mounted else "present"

@@ -6,8 +6,9 @@ import random
 
 import pytest
 
-from mirror.errors import IntegrityFault, Side, Unreachable
+from mirror.errors import IntegrityFault, Refused, Side, Unreachable
 from mirror.events import Advanced, Event, ItemEnded, ItemStarted
+from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.ports import Move
 from mirror.transfer.engine import Tally
@@ -169,6 +170,28 @@ def test_one_wrong_blob_leaves_the_others_when_it_keeps_going() -> None:
     failed = [o.item.descriptor.digest for o in outcomes if o.fault]
     assert failed == [Digest.of(contents[7])]
     assert len(sink.kept["air/app"]) == 19
+
+
+@pytest.mark.parametrize("refusing", [["air/b"], ["air/a"], ["air/a", "air/b", "air/c"]])
+def test_one_place_that_refuses_is_not_the_end_of_the_others(refusing: list[str]) -> None:
+    class Choosy(Store):
+        def holds(self, descriptor: Descriptor, target: str) -> bool:
+            if target in refusing:
+                raise Refused(Side.DESTINATION, "host", target)
+            return super().holds(descriptor, target)
+
+    places, sink = ["air/a", "air/b", "air/c"], Choosy(mounts=False)
+    run = engine(Shelf(CONTENT), sink, keep_going=True)
+    (outcome,) = run.run([move(CONTENT, *places)])
+    reached = [place for place in places if sink.kept[place]]
+    assert reached == [place for place in places if place not in refusing]
+    if reached:
+        assert outcome.result is not None
+        assert [target for target, _fault in outcome.result.missed] == refusing
+    else:
+        assert isinstance(outcome.fault, Refused)
+    with pytest.raises(Refused):
+        engine(Shelf(CONTENT), Choosy(mounts=False)).run([move(CONTENT, *places)])
 
 
 def test_the_listener_can_add_up_what_moved() -> None:
