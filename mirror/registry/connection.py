@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,20 @@ from mirror.text import printable
 # The name that images of Docker Hub carry is not the name of its registry.
 _API_HOSTS = {"docker.io": "registry-1.docker.io"}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+# What OpenSSL's errors mean, and what helps; none of them is better at the next attempt. Under
+# TLS 1.2 a missing client certificate is an alert of a failed handshake, like no common cipher.
+_TLS_SIGNS = (
+    (re.compile("CERTIFICATE_VERIFY_FAILED"), Untrusted.hint),
+    (
+        re.compile("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE"),
+        "it speaks plain HTTP on this port: --plain-http, if that is meant",
+    ),
+    (
+        re.compile("ALERT_(HANDSHAKE_FAILURE|UNKNOWN_CA|ACCESS_DENIED|[A-Z_]*CERTIFICATE)"),
+        "it wants a client certificate that it trusts: --cert-file with --key-file",
+    ),
+)
 
 Content = bytes | Iterator[bytes] | None
 
@@ -236,11 +251,9 @@ class Connection:
 
     def _transport_fault(self, what: str, cause: Exception) -> RegistryFault:
         text = printable(str(cause)) or type(cause).__name__
-        if "CERTIFICATE_VERIFY_FAILED" in text:
-            return self.fault(Untrusted, what, text)
-        if "WRONG_VERSION_NUMBER" in text or "RECORD_LAYER_FAILURE" in text:
-            hint = "it speaks plain HTTP on this port: --plain-http, if that is meant"
-            return Untrusted(self.side, self.host, what, fact=text, hint=hint)
+        for sign, hint in _TLS_SIGNS:
+            if sign.search(text):
+                return Untrusted(self.side, self.host, what, fact=text, hint=hint)
         if isinstance(cause, httpx.TimeoutException):
             waited = _timeout(self._access).read or 0.0
             if isinstance(cause, httpx.ConnectTimeout):

@@ -25,11 +25,8 @@ class Peer:
         self._script = script
         self._open: list[socket.socket] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
+        self.host = f"127.0.0.1:{self._listening.getsockname()[1]}"
         self._threads = [threading.Thread(target=self._accept)]
-
-    @property
-    def host(self) -> str:
-        return f"127.0.0.1:{self._listening.getsockname()[1]}"
 
     def __enter__(self) -> Self:
         self._threads[0].start()

@@ -132,7 +132,19 @@ def test_a_password_may_hold_colons_and_more(tmp_path: Path, secret: str) -> Non
 
 @pytest.mark.parametrize(
     "document",
-    [{}, {"auths": {}}, {"auths": None}, {"auths": []}, {"auths": {HOST: None}}, {"auths": {HOST: {}}}, {"auths": {HOST: {"auth": ""}}}, {"auths": {HOST: {"auth": 7}}}, {"credHelpers": []}, {"credHelpers": {HOST: ""}}, {"credsStore": ""}],
+    [
+        {},
+        {"auths": {}},
+        {"auths": None},
+        {"auths": []},
+        {"auths": {HOST: None}},
+        {"auths": {HOST: {}}},
+        {"auths": {HOST: {"auth": ""}}},
+        {"auths": {HOST: {"auth": 7}}},
+        {"credHelpers": []},
+        {"credHelpers": {HOST: ""}},
+        {"credsStore": ""},
+    ],
 )
 def test_an_entry_without_credentials_is_nobody(tmp_path: Path, document: dict[str, Any]) -> None:
     assert stored(tmp_path, document).lookup(HOST, "tkg") is None

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import base64
+import ssl
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import trustme
+
+from mirror.errors import InputFault, Misbehaved, RegistryFault, Unreachable, Untrusted
+from mirror.registry.tls import TlsOptions, context, read_ca
+from tests.fakes.simple import FakeRegistry
+from tests.mirror.registry.peers import Peer, says
+from tests.mirror.registry.reach import IMAGE, REPOSITORY, TAG, fault_of, reach, seeded, words
+
+
+@pytest.fixture(autouse=True)
+def filled(safe: FakeRegistry) -> None:
+    safe.add(REPOSITORY, TAG, IMAGE)
+
+
+def works(fake: FakeRegistry, tls: TlsOptions, host: str = "") -> bool:
+    with reach(host or fake.host, tls=tls) as client:
+        return client.manifest(REPOSITORY, TAG) == seeded()
+
+
+def refused(fake: FakeRegistry, tls: TlsOptions, host: str = "") -> Untrusted:
+    with reach(host or fake.host, tls=tls) as client:
+        return fault_of(Untrusted, client.manifest, REPOSITORY, TAG)
+
+
+def test_an_unknown_authority_is_not_trusted_and_the_hint_says_what_helps(
+    safe: FakeRegistry,
+) -> None:
+    fault = refused(safe, TlsOptions())
+    assert "--ca-file" in fault.hint
+    assert not fault.temporary
+    assert not safe.requests
+
+
+def test_skipping_verification_accepts_it(safe: FakeRegistry) -> None:
+    assert works(safe, TlsOptions(insecure=True))
+
+
+def pem(raw: bytes) -> bytes:
+    return raw
+
+
+def coded(raw: bytes) -> bytes:
+    return base64.b64encode(raw)
+
+
+def wrapped(raw: bytes) -> bytes:
+    return base64.encodebytes(raw)
+
+
+def among_others(raw: bytes) -> bytes:
+    return b"a comment\n" + trustme.CA().cert_pem.bytes() + raw + raw
+
+
+def with_line_ends_of_windows(raw: bytes) -> bytes:
+    return raw.replace(b"\n", b"\r\n")
+
+
+@pytest.mark.parametrize("spell", [pem, coded, wrapped, among_others, with_line_ends_of_windows])
+def test_an_authority_in_a_file_is_trusted_however_it_is_spelt(
+    safe: FakeRegistry, ca_file: Path, spell: Callable[[bytes], bytes]
+) -> None:
+    ca_file.write_bytes(spell(ca_file.read_bytes()))
+    assert works(safe, TlsOptions([ca_file]))
+
+
+def test_several_files_add_up(safe: FakeRegistry, ca_file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
+    assert works(safe, TlsOptions([other, ca_file, ca_file]))
+    assert refused(safe, TlsOptions([other]))
+
+
+def test_an_intermediate_in_the_file_is_an_anchor_as_it_is_to_go(tmp_path: Path) -> None:
+    middle = trustme.CA().create_child_ca()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    middle.issue_cert("127.0.0.1").configure_cert(server)
+    anchor = tmp_path / "middle.pem"
+    middle.cert_pem.write_to_path(str(anchor))
+    with FakeRegistry(tls=server) as fake:
+        fake.add(REPOSITORY, TAG, IMAGE)
+        assert works(fake, TlsOptions([anchor]))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"text",
+        b"\x30\x82\x01\x02",
+        base64.b64encode(b"no PEM"),
+        b"-----BEGIN CERTIFICATE-----\n",
+        b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+        base64.b64encode(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+    ],
+)
+def test_a_file_that_is_no_authority_is_an_input_fault(
+    safe: FakeRegistry, tmp_path: Path, raw: bytes
+) -> None:
+    path = tmp_path / "wrong.pem"
+    path.write_bytes(raw)
+    with reach(safe.host, tls=TlsOptions([path])) as client:
+        assert "wrong.pem" in fault_of(InputFault, client.manifest, REPOSITORY, TAG).fact
+
+
+def test_a_file_that_is_not_there_is_an_input_fault(tmp_path: Path, ca_file: Path) -> None:
+    absent = tmp_path / "absent.pem"
+    fault_of(InputFault, read_ca, absent)
+    for options in (TlsOptions(cert_file=absent), TlsOptions(cert_file=ca_file, key_file=absent)):
+        fault_of(InputFault, context, options)
+
+
+# --- names ------------------------------------------------------------------------------------
+
+
+def served(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(server)
+    return server
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
+def test_a_name_that_stands_only_in_the_cn_does_not_count(
+    authority: trustme.CA, trust: TlsOptions, name: str
+) -> None:
+    certificate = authority.issue_cert("other.example", common_name=name)
+    with FakeRegistry(tls=served(certificate)) as fake:
+        assert "mismatch" in refused(fake, trust, fake.host.replace("127.0.0.1", name)).fact
+
+
+def test_each_name_needs_its_own_kind_of_entry(authority: trustme.CA, trust: TlsOptions) -> None:
+    with FakeRegistry(tls=served(authority.issue_cert("localhost"))) as fake:
+        fake.add(REPOSITORY, TAG, IMAGE)
+        assert works(fake, trust, fake.host.replace("127.0.0.1", "localhost"))
+        assert "mismatch" in refused(fake, trust).fact
+
+
+def test_an_expired_certificate_is_not_trusted(authority: trustme.CA, trust: TlsOptions) -> None:
+    past = authority.issue_cert("127.0.0.1", not_after=datetime(2020, 1, 1, tzinfo=UTC))
+    with FakeRegistry(tls=served(past)) as fake:
+        assert "expired" in refused(fake, trust).fact
+
+
+# --- client certificates ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def strict(server_context: ssl.SSLContext, authority: trustme.CA) -> ssl.SSLContext:
+    """A server that wants to know its clients."""
+    server_context.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(server_context)
+    return server_context
+
+
+def test_a_client_certificate_is_shown(
+    strict: ssl.SSLContext, authority: trustme.CA, ca_file: Path, tmp_path: Path
+) -> None:
+    mine = authority.issue_cert("me@example.com")
+    certificate, key = tmp_path / "me.pem", tmp_path / "me.key"
+    mine.private_key_pem.write_to_path(str(key))
+    certificate.write_bytes(b"".join(blob.bytes() for blob in mine.cert_chain_pems))
+    with FakeRegistry(tls=strict) as fake:
+        fake.add(REPOSITORY, TAG, IMAGE)
+        assert works(fake, TlsOptions([ca_file], certificate, key))
+        joined = tmp_path / "both.pem"
+        joined.write_bytes(mine.private_key_and_cert_chain_pem.bytes())
+        assert works(fake, TlsOptions([ca_file], joined))
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_without_a_client_certificate_the_hint_names_it(
+    strict: ssl.SSLContext, trust: TlsOptions, version: ssl.TLSVersion
+) -> None:
+    strict.minimum_version = strict.maximum_version = version
+    with FakeRegistry(tls=strict) as fake, reach(fake.host, tls=trust) as client:
+        fault = fault_of(Untrusted, client.manifest, REPOSITORY, TAG)
+    assert "--cert-file" in fault.hint
+
+
+def test_files_that_are_no_certificate_with_its_key(
+    authority: trustme.CA, ca_file: Path, tmp_path: Path
+) -> None:
+    key = tmp_path / "other.key"
+    authority.issue_cert("other").private_key_pem.write_to_path(str(key))
+    locked = tmp_path / "locked.key"
+    locked.write_text(
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIH0\n-----END ENCRYPTED PRIVATE KEY-----\n"
+    )
+    for private in (key, locked, ca_file, None):
+        fault_of(InputFault, context, TlsOptions(cert_file=ca_file, key_file=private))
+
+
+# --- the wrong protocol -----------------------------------------------------------------------
+
+
+def test_plain_http_on_a_tls_port_is_named(trust: TlsOptions) -> None:
+    script = says(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    with Peer(script) as peer, reach(peer.host, tls=trust) as client:
+        fault = fault_of(Untrusted, client.manifest, REPOSITORY, TAG)
+    assert "--plain-http" in fault.hint
+
+
+def test_tls_on_a_plain_port_is_a_fault_and_no_password_is_sent(safe: FakeRegistry) -> None:
+    with reach(safe.host, timeout=1) as client, pytest.raises(RegistryFault) as caught:
+        client.manifest(REPOSITORY, TAG)
+    assert type(caught.value) in (Unreachable, Misbehaved)
+    assert words(caught.value)
+
+
+def test_versions_before_tls_1_2_are_refused() -> None:
+    assert context(TlsOptions()).minimum_version == ssl.TLSVersion.TLSv1_2
+    assert context(TlsOptions(insecure=True)).minimum_version == ssl.TLSVersion.TLSv1_2
