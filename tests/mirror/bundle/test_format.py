@@ -14,7 +14,8 @@ from mirror.bundle.slots import lay_out
 from mirror.bundle.writer import source_date
 from mirror.errors import UsageFault
 from mirror.oci.digest import Digest
-from tests.mirror.bundle.small import spans, two_images
+from scripts.world.images import OCI, Blob, Layer, make_image
+from tests.mirror.bundle.small import layer, small, spans, two_images
 
 GIB = 1 << 30
 NAME = tar.blob_name(Digest("ab" * 32))
@@ -82,6 +83,30 @@ def test_two_readers_find_the_members_where_the_bundle_says(tmp_path: Path) -> N
     # block N: -rw-r--r-- 0/0 SIZE DATE TIME NAME
     assert [(r[7], int(r[1][:-1]) * 512 + 512, int(r[4])) for r in rows] == expected
     assert {(r[2], r[3], r[5]) for r in rows} == {("-rw-r--r--", "0/0", "1970-01-02")}
+
+
+def test_a_layer_above_8_gib_hides_nothing_behind_it(tmp_path: Path) -> None:
+    """The file has its full length and takes no room, being sparse; the layer is never read."""
+    size, digest = 9 * GIB + 1, f"sha256:{'0' * 64}"
+    huge = Layer(Blob(OCI.layer, digest, size, lambda: ()), digest)
+    made = small({"lamp:v1": make_image([huge, layer(b"another")])}).contents
+    head = [(tar.INVENTORY, made.inventory), *((m.name, m.raw) for m in made.members)]
+    sizes = [len(made.inventory), *(member.size for member in made.members)]
+    slots, length = lay_out((name, size) for (name, _raw), size in zip(head, sizes, strict=True))
+    path = tmp_path / "x.tar"
+    with path.open("wb") as file:
+        for slot, (_name, raw) in zip(slots, head, strict=True):
+            file.seek(slot.start)
+            file.write(tar.header(slot.name, slot.size, 0) + (raw or b""))
+        file.truncate(length)
+    with Bundle(path) as bundle:
+        assert max(blob.size for blob in bundle.contents().blobs) == size
+    names = [slot.name for slot in slots]
+    assert names.index(f"blobs/sha256/{'0' * 64}") == len(names) - 2
+    with tarfile.open(path, "r:") as archive:
+        assert [(m.name, m.size) for m in archive] == [(s.name, s.size) for s in slots]
+    listed = subprocess.run(["tar", "tf", path], capture_output=True, text=True, check=True)
+    assert listed.stdout.splitlines() == names
 
 
 def test_every_member_is_listed_with_its_digest(tmp_path: Path) -> None:

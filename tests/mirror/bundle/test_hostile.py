@@ -64,6 +64,25 @@ def test_a_second_archive_instead_of_the_end(sound: Path) -> None:
     refused(sound)
 
 
+def test_pieces_cut_out_put_in_and_copied_about_at_random(sound: Path) -> None:
+    whole, dice = sound.read_bytes(), random.Random(5)
+    for _ in range(300):
+        content = bytearray(whole)
+        for _ in range(dice.randint(1, 3)):
+            # Half of the places are on block boundaries, where a tar's structure lies.
+            unit = dice.choice((1, 512))
+            start, end = sorted(dice.randrange(len(whole) // unit) * unit for _ in range(2))
+            source = dice.randrange(len(whole) // unit) * unit
+            new = dice.choice(
+                (b"", dice.randbytes(end - start), whole[source : source + end - start])
+            )
+            content[start:end] = new
+        if content != whole:
+            sound.write_bytes(content)
+            damages = verify_all([sound], Settings(concurrency=1), silent).damages
+            assert {exit_code(damage.fault()) for _file, damage in damages} in ({3}, {6}, {3, 6})
+
+
 def swap(members: Members) -> Members:
     return [*members[:-2], members[-1], members[-2]]
 
