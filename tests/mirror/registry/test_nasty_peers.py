@@ -110,18 +110,17 @@ def failure(act: Callable[[Registry], object], client: Registry) -> Fault | None
     return None
 
 
-def survives(act: Callable[[Registry], object], host: str, tls: TlsOptions | None = None) -> None:
+def survives(host: str, *acts: Callable[[Registry], object], tls: TlsOptions | None = None) -> None:
     """A result or a fault of ours, and clean words in it."""
     with reach(host, side=Side.DESTINATION, timeout=0.1, tls=tls) as client:
-        fault = failure(act, client)
-    assert fault is None or words(fault).isprintable()
+        faults = [failure(act, client) for act in acts]
+    assert all(fault is None or words(fault).isprintable() for fault in faults)
 
 
 @pytest.mark.parametrize("script", PEERS.values(), ids=PEERS.keys())
 def test_every_nasty_peer_gives_a_fault_or_an_answer(script: Script) -> None:
     with Peer(script) as peer:
-        for act in ACTS.values():
-            survives(act, peer.host)
+        survives(peer.host, *ACTS.values())
 
 
 @pytest.mark.parametrize(
@@ -138,14 +137,13 @@ def test_a_connection_that_fails_may_be_better_next_time(name: str) -> None:
 )
 def test_nasty_peers_under_tls(name: str, trust: TlsOptions) -> None:
     with Peer(PEERS[name]) as peer:
-        survives(ACTS["blob"], peer.host, trust)
+        survives(peer.host, ACTS["blob"], tls=trust)
 
 
 def test_nobody_there() -> None:
     with Peer(says()) as peer:
         pass
-    for act in ACTS.values():
-        survives(act, peer.host)
+    survives(peer.host, *ACTS.values())
     with reach(peer.host) as client:
         fault = fault_of(Unreachable, client.manifest, REPOSITORY, TAG)
     assert not fault.answered
@@ -186,4 +184,4 @@ pieces = st.sampled_from(PIECES)
 @given(st.lists(pieces, max_size=8).map(b"".join), st.sampled_from(sorted(ACTS)))
 def test_any_bytes_on_the_wire_give_a_fault_or_an_answer(answer: bytes, act: str) -> None:
     with Peer(says(answer)) as peer:
-        survives(ACTS[act], peer.host)
+        survives(peer.host, ACTS[act])
