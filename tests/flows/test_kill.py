@@ -124,7 +124,7 @@ def test_a_create_that_is_killed_goes_on_to_the_same_bytes(
     fill(fake, world)
     kills = []
     for _ in range(2):
-        before, trigger = len(fake.requests), Trigger(dice.randrange(2, 16), dice.random() < 0.5)
+        before, trigger = len(fake.requests), Trigger(dice.randrange(4, 16), dice.random() < 0.5)
         rule = fake.on("GET", "/blobs/", trigger)
         ended = trigger.pull(start(*create(fake, world, path)))
         fake.rules.remove(rule)
@@ -223,7 +223,7 @@ def test_a_push_that_is_killed_shows_no_half_image_and_goes_on(
     seed: int, world: dict[str, Image], undisturbed: Path, fake: FakeRegistry
 ) -> None:
     dice = random.Random(seed)
-    for method, last in (("POST", 20), ("PUT", 40)):
+    for method, last in (("POST", 20), ("PUT", 30)):
         trigger = Trigger(dice.randrange(2, last), half=False)
         rule = fake.on(method, "/", trigger)
         ended = trigger.pull(start(*push(undisturbed, fake)))
