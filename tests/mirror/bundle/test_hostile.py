@@ -207,6 +207,26 @@ def test_a_document_of_gigabytes_is_not_read(sound: Path) -> None:
         assert [damage.kind for damage in bundle.check()[1]] == ["inventory"]
 
 
+def test_a_manifest_of_gigabytes_is_not_read(sound: Path) -> None:
+    members = unpack(sound)
+    document = json.loads(members[0][1])
+    digest, size = document["images"][0]["digest"], 30 * GIB
+    document["images"][0]["size"] = document["blobs"][digest] = size
+    for member in document["members"]:
+        member["size"] = size if digest.endswith(member["sha256"]) else member["size"]
+    head = canonical(document)
+    sizes = [(member["name"], member["size"]) for member in document["members"]]
+    places, length = lay_out([("bundle.json", len(head)), *sizes])
+    contents = {**dict(members), "bundle.json": head}
+    with sound.open("wb") as file:
+        for slot in places:
+            file.seek(slot.start)
+            file.write(tar.header(slot.name, slot.size, 0) + contents[slot.name])
+        file.truncate(length)
+    with pytest.raises(BundleFault, match="at most"), Bundle(sound) as bundle:
+        bundle.contents()
+
+
 def set_size(size: object) -> Callable[[Document], None]:
     def change(document: Document) -> None:
         digest = "sha256:" + document["members"][-1]["sha256"]

@@ -172,6 +172,19 @@ def test_one_wrong_blob_leaves_the_others_when_it_keeps_going() -> None:
     assert len(sink.kept["air/app"]) == 19
 
 
+def test_a_stop_ends_a_blob_between_two_pieces() -> None:
+    source, sink = Shelf(CONTENT), Store()
+    run = engine(source, sink, listener=lambda event: stop_at_first_bytes(event))
+
+    def stop_at_first_bytes(event: Event) -> None:
+        if isinstance(event, Advanced):
+            run.crew.stop.set()
+
+    assert run.run([move(CONTENT)]) == []
+    assert len(sink.received) == 2 * source.pieces
+    assert sink.kept["air/app"] == {}
+
+
 @pytest.mark.parametrize("refusing", [["air/b"], ["air/a"], ["air/a", "air/b", "air/c"]])
 def test_one_place_that_refuses_is_not_the_end_of_the_others(refusing: list[str]) -> None:
     class Choosy(Store):
