@@ -20,7 +20,7 @@ def verified(
 
     The last piece is passed on only after the digest of the whole was compared, so a
     receiver that counts bytes never gets a complete blob that is wrong. ``passed`` hears the
-    size of each piece.
+    size of each piece before it goes on, and may raise to end the transfer.
     """
     digest, left = hashlib.sha256(), descriptor.size
     for piece in pieces:
@@ -30,8 +30,9 @@ def verified(
         digest.update(piece)
         if not left and digest.hexdigest() != descriptor.digest.hex:
             break
-        yield piece
+        # Before the piece goes on: what raises here keeps it from being written.
         passed(len(piece))
+        yield piece
     if left:
         raise _wrong(descriptor, place, f"{descriptor.size} bytes", f"{descriptor.size - left}")
     if digest.hexdigest() != descriptor.digest.hex:
