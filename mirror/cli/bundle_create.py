@@ -31,11 +31,12 @@ def create(
 
     with failure_as_result(output), listening(output) as listener:
         wanted = read_inputs(inputs)
-        reach = access(registry, Side.SOURCE, stdin_taken=inputs.images == "-")
+        reach = access(registry, Side.SOURCE, wanted.hosts, stdin_taken=inputs.images == "-")
         images, rewrites, pins = wanted.images, wanted.rewrites, wanted.pins
         with Registries(reach) as source:
             creation = Creation(
                 images, source, reach.settings, listener, rewrites, pins, keep_going
             )
             report = make(creation, to, force=force)
-    tell_run(report, f"{to} is complete", output)
+    hint = "mend what is listed and run it again with --force: it fetches only what is missing"
+    tell_run(report, f"{to} is complete", output, hint=hint)

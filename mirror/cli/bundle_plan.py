@@ -31,7 +31,7 @@ def plan(
     from mirror.report import json, text
 
     wanted = read_inputs(inputs)
-    reach = access(registry, Side.SOURCE, stdin_taken=inputs.images == "-")
+    reach = access(registry, Side.SOURCE, wanted.hosts, stdin_taken=inputs.images == "-")
     with Registries(reach) as source, listening(output) as listener:
         creation = Creation(
             wanted.images, source, reach.settings, listener, wanted.rewrites, wanted.pins

@@ -35,10 +35,10 @@ def push(
 
     with failure_as_result(output), listening(output) as listener:
         host, project = parse_repository(dest)
-        reach = access(registry, Side.DESTINATION)
+        reach = access(registry, Side.DESTINATION, {host})
         block = variables(host, project, reach)
         with Bundle(file) as bundle, Registry(host, reach) as target:
             report = Push(
                 bundle, target, project, reach.settings, listener, overwrite, keep_going
             ).run()
-    tell_run(report, f"{block[REPOSITORY]} has every image", output, block)
+    tell_run(report, f"{block[REPOSITORY]} has every image", output, variables=block)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +31,11 @@ class Wanted:
     rewrites: Rewrites
     pins: Mapping[Reference, Digest] = field(default_factory=dict)
 
+    @property
+    def hosts(self) -> set[str]:
+        """The registries that will be asked."""
+        return {self.rewrites.apply(image.reference).host for image in self.images.images}
+
 
 def read_inputs(inputs: Inputs) -> Wanted:
     """Read every BOM, list or plan named; UsageFault where options contradict each other."""
@@ -54,8 +59,10 @@ def read_inputs(inputs: Inputs) -> Wanted:
     return Wanted(merge(sets), rewrites)
 
 
-def access(options: RegistryOptions, side: Side, *, stdin_taken: bool = False) -> Access:
-    """How to reach the registries of one side."""
+def access(
+    options: RegistryOptions, side: Side, hosts: Collection[str], *, stdin_taken: bool = False
+) -> Access:
+    """How to reach the registries of one side, which are ``hosts``."""
     if options.key_file and not options.cert_file:
         raise UsageFault("a key without its certificate", fact="--key-file needs --cert-file")
     if options.password_stdin and stdin_taken:
@@ -72,16 +79,25 @@ def access(options: RegistryOptions, side: Side, *, stdin_taken: bool = False) -
             options.key_file,
             options.insecure_skip_tls_verify,
         ),
-        CredentialStore(_given(options), options.registry_config),
+        CredentialStore(_given(options, hosts), options.registry_config),
     )
 
 
-def _given(options: RegistryOptions) -> Credentials | None:
-    """Credentials of this run: a name and, from standard input or the environment, its secret."""
+def _given(options: RegistryOptions, hosts: Collection[str]) -> dict[str, Credentials]:
+    """Credentials of this run: a name and, from standard input or the environment, its secret.
+
+    They are for one registry. With several it is not for this tool to guess which.
+    """
     if options.password_stdin and not options.username:
         raise UsageFault("a password without a name", fact="--password-stdin needs --username")
     if not options.username:
-        return None
+        return {}
+    if len(hosts) != 1:
+        raise UsageFault(
+            "a name and password are for one registry",
+            fact=f"these images come from {', '.join(sorted(hosts))}",
+            hint="log in to each with docker login, or give --registry-config FILE",
+        )
     if options.password_stdin:
         secret = sys.stdin.readline().rstrip("\r\n")
     else:
@@ -90,7 +106,7 @@ def _given(options: RegistryOptions) -> Credentials | None:
         raise UsageFault(
             "a name without a password", fact="--username needs --password-stdin", hint=_HOW_TO_GIVE
         )
-    return Credentials(options.username, Secret(secret))
+    return {host: Credentials(options.username, Secret(secret)) for host in hosts}
 
 
 _HOW_TO_GIVE = "give it as a line on standard input, or in TKG_MIRROR_PASSWORD"

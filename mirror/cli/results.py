@@ -16,9 +16,14 @@ from mirror.verify import Verification
 
 
 def tell_run(
-    report: RunReport, done: str, output: OutputOptions, variables: Mapping[str, str] | None = None
+    report: RunReport,
+    done: str,
+    output: OutputOptions,
+    *,
+    variables: Mapping[str, str] | None = None,
+    hint: str = "",
 ) -> None:
-    """Print a run's result; raises PartialRun where images failed."""
+    """Print a run's result; raises PartialRun, with ``hint``, where images failed."""
     whole = report.result == "ok"
     if output.format is Format.JSON:
         extra: dict[str, object] = {"variables": dict(variables)} if variables else {}
@@ -29,7 +34,7 @@ def tell_run(
             typer.echo("\nFor the shell in which TKG is installed:\n\n" + text.variables(variables))
     if not whole:
         count = f"{len(report.failed)} of {len(report.images)} images"
-        raise PartialRun("some images failed", fact=count)
+        raise PartialRun("some images failed", fact=count, hint=hint)
 
 
 @contextmanager
@@ -38,7 +43,7 @@ def failure_as_result(output: OutputOptions) -> Iterator[None]:
     try:
         yield
     except Fault as fault:
-        if output.format is Format.JSON and not isinstance(fault, PartialRun):
+        if output.format is Format.JSON:
             typer.echo(json.dump(json.failure(fault)))
         raise
 

@@ -71,9 +71,13 @@ class Credentials:
 
 @dataclass(slots=True)
 class CredentialStore:
-    """Finds the credentials for a host; what was given for this run goes before all files."""
+    """Finds the credentials for a host; what was given for this run goes before all files.
 
-    given: Credentials | None = None
+    ``given`` is by host: a password that was typed for one registry is no other's business,
+    and images of one run may come from several.
+    """
+
+    given: Mapping[str, Credentials] = field(default_factory=dict)
     config: Path | None = None
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     _asked: dict[tuple[str, str], Credentials | None] = field(
@@ -87,8 +91,8 @@ class CredentialStore:
         Raises InputFault for a file that cannot be understood, MachineFault for a helper
         that does not answer.
         """
-        if self.given:
-            return self.given
+        if host in self.given:
+            return self.given[host]
         for path in self._files():
             document = _load(path, required=path == self.config)
             if document and (found := self._in_document(document, path, host, repository)):

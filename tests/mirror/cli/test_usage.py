@@ -45,13 +45,16 @@ def test_a_wrong_flag_or_value_is_refused_not_clamped(wrong: list[str]) -> None:
         (["--bom", TKG, "--username", "u"], "--password-stdin"),
         (["--bom", TKG, "--key-file", "k.pem"], "--cert-file"),
         (["--bom", TKG, "--rewrite", "a.example/b"], "FROM=TO"),
+        (["--images", "-", "--username", "u"], "a.b, e.f"),
     ],
     ids=str,
 )
 def test_options_that_exclude_or_need_each_other_say_so(
     wrong: list[str], word: str, tmp_path: Path
 ) -> None:
-    ran = tkg_mirror("bundle", "create", *wrong, "-o", str(tmp_path / "x.tar"), stdin="a.b/c:d\n")
+    ran = tkg_mirror(
+        "bundle", "create", *wrong, "-o", str(tmp_path / "x.tar"), stdin="a.b/c:d\ne.f/g:h\n"
+    )
     assert ran.code == 2
     assert word in ran.err
     assert "whose matter: the command line" in ran.err

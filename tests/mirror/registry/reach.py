@@ -47,7 +47,7 @@ def reach(
         Settings(timeout=timeout),
         plain_http=tls is None,
         tls=tls or TlsOptions(),
-        credentials=CredentialStore(given),
+        credentials=CredentialStore({host: given} if given else {}),
     )
     return Registry(host, access)
 

@@ -44,7 +44,7 @@ def pair(found: Credentials | None) -> tuple[str, str] | None:
 
 @pytest.mark.parametrize("show", [repr, str, format, ascii, lambda s: f"{s!s} {s!r}", "%s".__mod__])
 def test_a_secret_prints_as_stars(show: Callable[[object], str]) -> None:
-    for thing in (Secret(CANARY), somebody(), CredentialStore(somebody())):
+    for thing in (Secret(CANARY), somebody(), CredentialStore({HOST: somebody()})):
         assert CANARY not in show(thing)
 
 
@@ -215,7 +215,12 @@ def test_the_order_of_the_places(tmp_path: Path) -> None:
 
 def test_what_is_given_for_this_run_goes_before_all_files(tmp_path: Path) -> None:
     given = somebody("me")
-    assert CredentialStore(given, tmp_path / "absent").lookup(HOST, "tkg") is given
+    assert CredentialStore({HOST: given}, tmp_path / "absent").lookup(HOST, "tkg") is given
+
+
+def test_what_is_given_for_one_host_is_not_shown_to_another() -> None:
+    store = CredentialStore({HOST: somebody("me")}, environment={})
+    assert store.lookup("other." + HOST, "tkg") is None
 
 
 @steady
