@@ -37,9 +37,9 @@ MAX_SMALL_FILE = 4 * MIB
 # Bytes of the buffer a socket is read into before it is hashed and written. Larger did not
 # help; smaller costs a system call and a lock each.
 RECEIVE_BUFFER = MIB
-# Bytes of one piece read from a bundle. It stays in the processor's cache between the hash
-# and the socket, and httpx copies what a send leaves over.
-SEND_PIECE = 256 * KIB
+# Bytes of one piece read from a bundle. In turn with 64 and 256 KiB a push of 2 GB took 3.3 s
+# of user CPU against 3.9 and 3.6, and a verify was as fast or faster.
+SEND_PIECE = MIB
 # Bytes from which reading past the HTTP library pays for the connection it costs.
 DIRECT_READ_FROM = MIB
 

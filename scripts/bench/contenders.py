@@ -42,7 +42,7 @@ class Contenders:
 
     def verify_tool(self, bundle: Path) -> list[str]:
         """Check a bundle, by the tool."""
-        return [*TOOL, "verify", str(bundle)]
+        return [*TOOL, "verify", str(bundle), "--format", "json"]
 
     def verify_floor(self, bundle: Path) -> list[str]:
         """Hash the blobs of a bundle, on all cores."""

@@ -16,6 +16,7 @@ import json
 import os
 import tarfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -77,7 +78,8 @@ def create(source: Path, target: Path, jobs: int) -> None:
 
 
 def verify(target: Path, jobs: int) -> None:
-    """Hash every blob of a bundle where it lies."""
+    """Hash every blob of a bundle where it lies, and print how long that took."""
+    began = time.monotonic()
     members = sorted(read_tar(target).items(), key=lambda item: -item[1][1])
     file = os.open(target, os.O_RDONLY)
 
@@ -92,6 +94,7 @@ def verify(target: Path, jobs: int) -> None:
     with ThreadPoolExecutor(jobs) as pool:
         list(pool.map(one, members))
     os.close(file)
+    print(json.dumps({"seconds": time.monotonic() - began}))
 
 
 def push(source: Path, destination: str, jobs: int) -> None:
