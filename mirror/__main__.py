@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from mirror.cli.app import app
+import sys
 
 
 def main() -> None:
     """Run the command line; exits with the code that the outcome has."""
-    app(prog_name="tkg-mirror")
+    try:
+        # Imported here, so that a Ctrl-C while Python still loads is told like any other.
+        from mirror.cli.app import app
+
+        app(prog_name="tkg-mirror")
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

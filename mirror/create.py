@@ -11,7 +11,6 @@ from bom.images import ImageSet
 from bom.reference import Reference
 from mirror.bundle.contents import Contents
 from mirror.bundle.writer import BundleWriter, refuse_existing, refuse_folder, source_date
-from mirror.errors import PartialRun
 from mirror.events import Listener, Noticed, PhaseStarted
 from mirror.oci.digest import Digest
 from mirror.plan import contents_of, fetches
@@ -112,7 +111,8 @@ def _reduce(creation: Creation, writer: BundleWriter, whole: list[Resolved], mti
     one stays for a run that completes it.
     """
     if not whole:
-        raise PartialRun("no image could be fetched whole", fact=str(writer.path))
+        creation.listener(Noticed("no image could be fetched whole; no bundle is written"))
+        return
     creation.listener(Noticed("some images failed; writing a bundle of the others"))
     contents = contents_of(creation.images, whole)
     # Whether FILE may be replaced was settled when the first writer began.

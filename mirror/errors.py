@@ -71,7 +71,7 @@ class Unresolved(InputFault):
     )
 
     def __init__(self, causes: list[tuple[str, Fault]]) -> None:
-        lines = "\n".join(f"{reference}: {fault.fact or fault}" for reference, fault in causes)
+        lines = "\n".join(f"{reference}: {_short(reference, fault)}" for reference, fault in causes)
         count = len(causes)
         super().__init__(f"{count} image{'s' if count > 1 else ''} cannot be resolved", fact=lines)
         self.causes = causes
@@ -81,6 +81,11 @@ class Unresolved(InputFault):
             if not isinstance(fault, NotFound):
                 self.whose, self.hint = fault.whose, fault.hint
                 break
+
+
+def _short(reference: str, fault: Fault) -> str:
+    """The fault without saying again what could not be got, where that is the reference."""
+    return fault.fact if fault.fact and fault.what.endswith(f" {reference}") else str(fault)
 
 
 class RegistryFault(Fault):
@@ -143,6 +148,11 @@ class NotFound(RegistryFault):
 
     name = "not-found"
     hint = "check the name; --source-repo and --rewrite say where images are now"
+
+    def __init__(self, side: Side, host: str, what: str, *, fact: str = "", hint: str = "") -> None:
+        if side is Side.DESTINATION:
+            hint = hint or "create the project at the destination first"
+        super().__init__(side, host, what, fact=fact, hint=hint)
 
 
 class Misbehaved(RegistryFault):

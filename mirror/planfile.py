@@ -7,7 +7,8 @@ from typing import Any
 
 from bom.errors import ReferenceFault
 from bom.images import BomFact, ImageSet, WantedImage
-from bom.reference import Reference, check_path, parse_repository
+from bom.model import BomKind
+from bom.reference import Reference, check_path, check_tag, parse_repository
 from mirror.bundle.contents import Contents
 from mirror.bundle.writer import file_size
 from mirror.errors import InputFault
@@ -81,6 +82,8 @@ def _image(value: Any) -> tuple[WantedImage, Digest]:
     parse_repository(repository)
     if value.get("tag") != reference.tag:
         raise ValueError(f"{reference} is listed with another tag")
+    if reference.digest not in (None, value.get("digest")):
+        raise ValueError(f"{reference} is pinned to another digest")
     kind = "bom" if value.get("kind") == "bom" else "image"
     wanted = WantedImage(reference, repository, path, kind=kind)
     return wanted, Digest.parse(value.get("digest"))
@@ -90,7 +93,9 @@ def _bom(value: Any) -> BomFact:
     if not isinstance(value, dict):
         raise ValueError("a BOM is not an object")
     digest = Digest.parse(value.get("sha256"))
-    return BomFact(_text(value, "kind"), _text(value, "release"), str(digest))
+    kind, release = _text(value, "kind"), _text(value, "release")
+    check_tag(release.replace("+", "_"))
+    return BomFact(BomKind(kind).value, release, str(digest))
 
 
 def _list(value: dict[str, Any], key: str) -> list[Any]:

@@ -21,7 +21,7 @@ from mirror.report.run import ImageResult, RunReport, ordered, reason_of
 from mirror.settings import Settings
 from mirror.transfer.crew import Crew, Outcome
 from mirror.transfer.engine import Engine, Tally
-from mirror.transfer.publish import Publication, Publisher, refuse_taken
+from mirror.transfer.publish import Publication, Publisher
 from mirror.transfer.retry import Retry
 
 
@@ -66,9 +66,9 @@ class Push:
 
     def _survey(self, images: Sequence[Publication]) -> list[Outcome[Publication, Digest | None]]:
         self.listener(PhaseStarted("look up", len(images)))
-        found = self._publisher().survey(images)
-        if not self.overwrite:
-            refuse_taken(self.registry.host, found)
+        publisher = self._publisher()
+        found = publisher.survey(images)
+        publisher.refuse_taken((outcome.item, outcome.result) for outcome in found)
         return found
 
     def _move(
@@ -89,7 +89,8 @@ class Push:
     def _publisher(self) -> Publisher:
         crew = self._crew()
         retry = Retry(self.settings.retries, crew, self.listener)
-        return Publisher(self.registry, crew, retry, self.listener)
+        host, overwrite = self.registry.host, self.overwrite
+        return Publisher(self.registry, crew, retry, self.listener, host, overwrite)
 
     def _crew(self) -> Crew:
         return Crew(self.settings.concurrency, self.keep_going)

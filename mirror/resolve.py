@@ -13,6 +13,7 @@ from mirror.errors import (
     Fault,
     Misbehaved,
     NotFound,
+    Refused,
     Side,
     Unreachable,
     Unresolved,
@@ -99,7 +100,8 @@ class Resolver:
         failed, absent = [], []
         for outcome in outcomes:
             wanted, fault = outcome.item, outcome.fault
-            if fault and isinstance(fault, NotFound) and not wanted.required:
+            # Harbor and others say 401 for a repository that does not exist.
+            if isinstance(fault, NotFound | Refused) and not wanted.required:
                 absent.append(wanted)
             elif fault:
                 failed.append((wanted, fault))

@@ -26,7 +26,7 @@ MAX_REDIRECTS = 5
 # Pages of a tag list, 100 tags or more each.
 MAX_PAGES = 1000
 # Bytes of bundle.json: 100,000 blobs need about 25 MB.
-MAX_INVENTORY = 256 * MIB
+MAX_INVENTORY = 32 * MIB
 # Bytes of a plan or an image list handed in.
 MAX_PLAN = 256 * MIB
 # Bytes of one CA file or one credentials file.

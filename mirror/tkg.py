@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 from mirror.registry.connection import Access
-from mirror.registry.tls import read_ca
+from mirror.registry.tls import certificates
 
 REPOSITORY = "TKG_CUSTOM_IMAGE_REPOSITORY"
 SKIP_VERIFY = "TKG_CUSTOM_IMAGE_REPOSITORY_SKIP_TLS_VERIFY"
@@ -23,6 +23,6 @@ def variables(host: str, project: str, access: Access) -> dict[str, str]:
         SKIP_VERIFY: "true" if access.tls.insecure else "false",
     }
     if access.tls.ca_files:
-        pem = b"\n".join(read_ca(path).strip() for path in access.tls.ca_files) + b"\n"
+        pem = b"".join(certificates(path, pem=True) for path in access.tls.ca_files)
         values[CA] = base64.b64encode(pem).decode("ascii")
     return values

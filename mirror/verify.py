@@ -11,7 +11,7 @@ from mirror.bundle import format as tar
 from mirror.bundle.contents import Contents
 from mirror.bundle.damage import Damage
 from mirror.bundle.reader import Bundle
-from mirror.errors import BundleFault, IntegrityFault
+from mirror.errors import BundleFault, InputFault, IntegrityFault
 from mirror.events import Listener, PhaseStarted
 from mirror.oci.descriptor import Descriptor
 from mirror.ports import Move, Piece
@@ -67,6 +67,8 @@ def _verify(file: Path, settings: Settings, listener: Listener) -> tuple[list[Da
     except BundleFault as fault:
         # Without a sound bundle.json nothing behind it has a place.
         return [Damage("inventory", fault.member, fault.expected, fault.got)], 0
+    except InputFault as fault:
+        return [Damage("missing", str(file), "a bundle", fault.what)], 0
 
 
 def _content(

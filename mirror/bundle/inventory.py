@@ -16,6 +16,7 @@ from mirror.oci.mediatypes import MANIFESTS
 from mirror.oci.strictjson import canonical, parse_object
 
 _KINDS = frozenset({"image", "index", "imgpkg-bundle", "bom"})
+_LONGEST_SHOWN = 4096
 _KEYS = frozenset({"schema", "source", "boms", "images", "blobs", "members", "part", "base"})
 
 
@@ -57,7 +58,7 @@ class Inventory:
         members = tuple(_member(value) for value in _list(document, "members"))
         _check_members(members, blobs)
         return cls(
-            _text(document, "source"),
+            _shown(document, "source"),
             tuple(_bom(value) for value in _list(document, "boms")),
             tuple(_image(value) for value in _list(document, "images")),
             blobs,
@@ -89,7 +90,7 @@ def _bom(value: Any) -> BomFact:
     if not isinstance(value, dict):
         raise ValueError("a BOM is not described by an object")
     digest = Digest.parse(value.get("sha256"))
-    return BomFact(_text(value, "kind"), _text(value, "release"), str(digest))
+    return BomFact(_shown(value, "kind"), _shown(value, "release"), str(digest))
 
 
 def _image(value: Any) -> Listed:
@@ -107,6 +108,14 @@ def _image(value: Any) -> Listed:
     except ReferenceFault as fault:
         raise ValueError(str(fault)) from None
     return Listed(reference, path, tag, kind, descriptor)
+
+
+def _shown(value: dict[str, Any], key: str) -> str:
+    """A text that people will be shown: printable, and no longer than any honest one."""
+    found = _text(value, key)
+    if not found.isprintable() or len(found) > _LONGEST_SHOWN:
+        raise ValueError(f"{key} is not a plain text")
+    return found
 
 
 def _text(value: dict[str, Any], key: str) -> str:

@@ -150,7 +150,12 @@ class BundleWriter:
         return finished
 
     def _reserve(self) -> None:
+        """Ask how much is free before taking it: a failing reservation fills the disk first."""
+        disk, held = os.statvfs(self.path.parent), os.fstat(self._file).st_blocks * 512
+        free = disk.f_bavail * disk.f_frsize
         try:
+            if free + held < self._size:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.posix_fallocate(self._file, 0, self._size)
         except OSError as cause:
             if not self._finished:
@@ -158,12 +163,9 @@ class BundleWriter:
                 self._journal.close(remove=True)
             if cause.errno not in _NO_ROOM:
                 raise MachineFault.from_os("cannot reserve the bundle", cause) from cause
-            raise MachineFault("no room for the bundle", fact=self._room(), hint=_ROOM) from cause
-
-    def _room(self) -> str:
-        disk = os.statvfs(self.path.parent)
-        free = human_size(disk.f_bavail * disk.f_frsize)
-        return f"{self.path} needs {human_size(self._size)}, and {free} are free there"
+            need = human_size(self._size)
+            fact = f"{self.path} needs {need}, and {human_size(free)} are free there"
+            raise MachineFault("no room for the bundle", fact=fact, hint=_ROOM) from cause
 
     def _write_head(self, contents: Contents, mtime: int) -> None:
         """Every header, and every member whose bytes are known: padding is zero already."""
@@ -191,9 +193,15 @@ def refuse_existing(path: Path) -> None:
 
 
 def refuse_folder(path: Path) -> None:
-    """MachineFault where FILE is a folder: the rename at the very end could not replace it."""
+    """MachineFault where FILE cannot become a bundle: a folder, a device, a link, or no folder
+    to put it in. The rename at the very end would fail, or replace what nobody meant.
+    """
     if path.is_dir():
         raise MachineFault("the bundle would replace a folder", fact=str(path), hint=_FOLDER)
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise MachineFault("the bundle would replace what is no file", fact=str(path))
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise MachineFault("no folder to write the bundle in", fact=str(path.parent))
 
 
 def file_size(contents: Contents) -> int:
@@ -203,7 +211,7 @@ def file_size(contents: Contents) -> int:
 
 def source_date() -> int:
     """The time of every member: 0, or SOURCE_DATE_EPOCH (reproducible-builds.org), seconds."""
-    text = os.environ.get("SOURCE_DATE_EPOCH", "0")
+    text = os.environ.get("SOURCE_DATE_EPOCH") or "0"
     digits = text.isascii() and text.isdigit() and len(text) <= 11
     if not digits or int(text) >= tar.OCTAL_LIMIT:
         raise UsageFault("not a number of seconds", fact=f"SOURCE_DATE_EPOCH={text[:40]!r}")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import typer
 
 from mirror.cli.options import BomInputs, Format, OutputOptions
+from mirror.cli.stdout import print_result
 
 
 def images(inputs: BomInputs, output: OutputOptions) -> None:
@@ -16,8 +19,9 @@ def images(inputs: BomInputs, output: OutputOptions) -> None:
     boms = [read_bom(path) for path in inputs.files]
     found = images_of_boms(boms, source_repo=inputs.source_repo)
     for notice in found.notices:
-        typer.echo(f"notice: {notice}", err=True)
+        with suppress(OSError):
+            typer.echo(f"notice: {notice}", err=True)
     if output.format is Format.JSON:
-        typer.echo(json.dump(json.images(found)))
+        print_result(json.dump(json.images(found)))
     else:
-        typer.echo("\n".join(str(image.reference) for image in found.images))
+        print_result("\n".join(str(image.reference) for image in found.images))

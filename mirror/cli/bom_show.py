@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mirror.cli.options import Format, OutputOptions
+from mirror.cli.stdout import print_result
 
 
 def show(
@@ -20,7 +21,7 @@ def show(
 
     boms = [read_bom(path) for path in files]
     if output.format is Format.JSON:
-        typer.echo(json.dump(json.boms(boms)))
+        print_result(json.dump(json.boms(boms)))
         return
     for bom in boms:
-        typer.echo(text.bom(bom, len(images_of_boms([bom]).images)))
+        print_result(text.bom(bom, len(images_of_boms([bom]).images)))

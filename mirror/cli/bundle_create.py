@@ -38,5 +38,5 @@ def create(
                 images, source, reach.settings, listener, rewrites, pins, keep_going
             )
             report = make(creation, to, force=force)
-    hint = "mend what is listed and run it again with --force: it fetches only what is missing"
+    hint = "mend what is listed and run it again, with --force to replace the smaller bundle"
     tell_run(report, f"{to} is complete", output, hint=hint)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mirror.cli.options import Format, Inputs, OutputOptions, RegistryOptions
+from mirror.cli.stdout import print_result
 
 
 def plan(
@@ -25,11 +26,13 @@ def plan(
     from mirror.cli.inputs import access, read_inputs
     from mirror.create import Creation, resolve
     from mirror.errors import Side
-    from mirror.files import write_new
+    from mirror.files import refuse_other, write_plan
     from mirror.plan import contents_of
     from mirror.registry.remote import Registries
     from mirror.report import json, text
 
+    if to:
+        refuse_other(to, planfile.SCHEMA)
     wanted = read_inputs(inputs)
     reach = access(registry, Side.SOURCE, wanted.hosts, stdin_taken=inputs.images == "-")
     with Registries(reach) as source, listening(output) as listener:
@@ -41,5 +44,5 @@ def plan(
         wanted.images, resolution, contents_of(wanted.images, resolution.images)
     )
     if to:
-        write_new(to, json.dump(document) + "\n")
-    typer.echo(json.dump(document) if output.format is Format.JSON else text.plan(document))
+        write_plan(to, json.dump(document) + "\n", planfile.SCHEMA)
+    print_result(json.dump(document) if output.format is Format.JSON else text.plan(document))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mirror.cli.options import Format, OutputOptions
+from mirror.cli.stdout import print_result
 
 
 def show(
@@ -20,6 +21,6 @@ def show(
     with Bundle(file) as bundle:
         inventory, size = bundle.inventory, bundle.size
     if output.format is Format.JSON:
-        typer.echo(json.dump(json.bundle(inventory)))
+        print_result(json.dump(json.bundle(inventory)))
     else:
-        typer.echo(text.bundle(inventory, str(file), size))
+        print_result(text.bundle(inventory, str(file), size))

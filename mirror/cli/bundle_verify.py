@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mirror.cli.options import Format, OutputOptions
+from mirror.cli.stdout import print_result
 from mirror.settings import Settings
 
 _CORES = os.cpu_count() or 1
@@ -40,7 +41,7 @@ def verify(
     with listening(output) as listener:
         result = verify_all(files, Settings(concurrency), listener)
     if output.format is Format.JSON:
-        typer.echo(json.dump(json.verify(result.damages, result.size, result.seconds)))
+        print_result(json.dump(json.verify(result.damages, result.size, result.seconds)))
     else:
-        typer.echo(text.verify(result.damages, result.size, result.seconds))
+        print_result(text.verify(result.damages, result.size, result.seconds))
     leave_if_damaged(result)

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from mirror.cli.options import Format, OutputOptions
@@ -171,7 +171,9 @@ class _Stderr(logging.Handler):
     """Writes to whatever standard error is now: bars put something of their own in its place."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr, flush=True)
+        # Nobody may be listening any more, and the run goes on all the same.
+        with suppress(OSError, ValueError):
+            print(self.format(record), file=sys.stderr, flush=True)
 
 
 class _JsonLines(logging.Formatter):

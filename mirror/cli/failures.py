@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
+import json
 import signal
 import sys
-import textwrap
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import typer
 
 from mirror import errors
+from mirror.text import printable
 
 # The first class that fits decides, so a class stands before the one it is part of.
 _CODES: tuple[tuple[type[errors.Fault], int], ...] = (
@@ -31,6 +32,10 @@ _CODES: tuple[tuple[type[errors.Fault], int], ...] = (
 _GRAVEST = (4, 5, 6, 9, 3)
 
 
+# Characters of a line that is shown: two digests and a long reference fit.
+_LONGEST_LINE = 600
+
+
 def exit_code(fault: errors.Fault) -> int:
     """The contract's exit code for a fault."""
     if isinstance(fault, errors.Unresolved):
@@ -41,9 +46,11 @@ def exit_code(fault: errors.Fault) -> int:
 
 def explain(fault: errors.Fault) -> str:
     """What failed, the fact, whose matter it is, what to do next."""
-    lines = [f"error: {fault.what}"]
+    lines = [f"error: {printable(fault.what, _LONGEST_LINE)}"]
     if fault.fact:
-        lines.append(textwrap.indent(fault.fact, "  "))
+        # Facts quote registries and files; a line of theirs must not look like one of ours.
+        facts = fault.fact.splitlines()
+        lines += [f"  {printable(line, _LONGEST_LINE)}" for line in facts]
     lines.append(f"  whose matter: {fault.whose}")
     if fault.hint:
         lines.append(f"  next: {fault.hint}")
@@ -57,20 +64,26 @@ def reported(function: Callable[..., None], values: dict[str, Any]) -> None:
         function(**values)
     except typer.Exit:
         raise
-    except BrokenPipeError:
-        # Whoever read the output has heard enough: `tkg-mirror bom images ... | head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(0) from None
     except (Exception, KeyboardInterrupt) as cause:
-        fault = _as_fault(cause)
-        output = values.get("output")
-        if getattr(output, "log_level", None) == "debug":
-            traceback.print_exception(cause, file=sys.stderr)
-        typer.echo(explain(fault), err=True)
+        fault = as_fault(cause)
+        with suppress(OSError, ValueError):
+            # A closed standard error must not change what the exit code says.
+            _tell(fault, cause, values.get("output"))
         raise typer.Exit(exit_code(fault)) from None
 
 
-def _as_fault(cause: BaseException) -> errors.Fault:
+def _tell(fault: errors.Fault, cause: BaseException, output: Any) -> None:
+    if getattr(output, "log_level", None) == "debug":
+        traceback.print_exception(cause, file=sys.stderr)
+    if getattr(output, "log_format", None) == "json":
+        line = {"level": "error", "message": explain(fault), "name": fault.name}
+        typer.echo(json.dumps(line, ensure_ascii=False), err=True)
+    else:
+        typer.echo(explain(fault), err=True)
+
+
+def as_fault(cause: BaseException) -> errors.Fault:
+    """The fault that any exception is told as."""
     if isinstance(cause, errors.Fault):
         return cause
     if isinstance(cause, KeyboardInterrupt):

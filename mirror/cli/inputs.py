@@ -7,6 +7,7 @@ import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from bom.images import ImageSet, images_of_boms, images_of_list, merge
 from bom.limits import MAX_FILE_BYTES
@@ -99,7 +100,7 @@ def _given(options: RegistryOptions, hosts: Collection[str]) -> dict[str, Creden
             hint="log in to each with docker login, or give --registry-config FILE",
         )
     if options.password_stdin:
-        secret = sys.stdin.readline().rstrip("\r\n")
+        secret = _stdin().readline().rstrip("\r\n")
     else:
         secret = os.environ.get("TKG_MIRROR_PASSWORD", "")
     if not secret:
@@ -112,10 +113,17 @@ def _given(options: RegistryOptions, hosts: Collection[str]) -> dict[str, Creden
 _HOW_TO_GIVE = "give it as a line on standard input, or in TKG_MIRROR_PASSWORD"
 
 
+def _stdin() -> TextIO:
+    """Standard input, which the caller may have closed: Python then has none."""
+    if sys.stdin is None:
+        raise UsageFault("standard input is closed", fact="something is to be read from it")
+    return sys.stdin
+
+
 def _read(name: str, limit: int) -> bytes:
     try:
         if name == "-":
-            raw = sys.stdin.buffer.read(limit + 1)
+            raw = _stdin().buffer.read(limit + 1)
         else:
             with Path(name).open("rb") as file:
                 raw = file.read(limit + 1)

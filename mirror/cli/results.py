@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-import typer
-
+from mirror.cli.failures import as_fault
 from mirror.cli.options import Format, OutputOptions
-from mirror.errors import Fault, PartialRun
+from mirror.cli.stdout import print_result
+from mirror.errors import PartialRun
 from mirror.report import json, text
 from mirror.report.run import RunReport
 from mirror.verify import Verification
@@ -27,11 +27,13 @@ def tell_run(
     whole = report.result == "ok"
     if output.format is Format.JSON:
         extra: dict[str, object] = {"variables": dict(variables)} if variables else {}
-        typer.echo(json.dump(json.run(replace(report, extra=extra))))
+        print_result(json.dump(json.run(replace(report, extra=extra))))
     else:
-        typer.echo(text.run(report, done if whole else "some images are missing"))
+        print_result(text.run(report, done if whole else "some images are missing"))
         if variables and whole:
-            typer.echo("\nFor the shell in which TKG is installed:\n\n" + text.variables(variables))
+            print_result(
+                "\nFor the shell in which TKG is installed:\n\n" + text.variables(variables)
+            )
     if not whole:
         count = f"{len(report.failed)} of {len(report.images)} images"
         raise PartialRun("some images failed", fact=count, hint=hint)
@@ -42,9 +44,11 @@ def failure_as_result(output: OutputOptions) -> Iterator[None]:
     """Let a script that reads JSON have a document where a run ends in a fault, too."""
     try:
         yield
-    except Fault as fault:
+    except (Exception, KeyboardInterrupt) as cause:
         if output.format is Format.JSON:
-            typer.echo(json.dump(json.failure(fault)))
+            # A full disk behind standard output must not hide what failed before it.
+            with suppress(OSError):
+                print_result(json.dump(json.failure(as_fault(cause))))
         raise
 
 

@@ -19,6 +19,9 @@ class Descriptor:
     digest: Digest
     size: int
 
+    def __str__(self) -> str:
+        return f"{self.digest} of {self.size} bytes as {self.media_type[:100]}"
+
     @classmethod
     def from_json(cls, value: Any) -> Descriptor:
         """Check the three required members; ValueError names the first that is wrong."""

@@ -128,7 +128,7 @@ class Registry:
         """Take a blob over from another repository of this registry; False: upload it.
 
         A registry may answer 202 and open an upload instead (distribution-spec, "Mounting a
-        blob"), and Harbor refuses with 401 where ``origin`` is private; both mean no.
+        blob"), and Harbor refuses with 401 where ``origin`` is private; every refusal means no.
         """
         what = f"cannot mount blob {descriptor.digest} into {self.host}/{repository}"
         ask = self._ask("POST", repository, "blobs/uploads/", what, origin)
@@ -136,7 +136,7 @@ class Registry:
         with self._wire.exchange(replace(ask, url=ask.url.copy_with(params=query))) as response:
             if response.status_code == 202:
                 self._cancel(self._session(response, what), ask)
-            elif response.status_code not in (201, 401, 403, 404, 405):
+            elif response.status_code == 429 or not 400 <= response.status_code < 500:
                 self._wire.expect(response, what, 201)
             return response.status_code == 201
 
@@ -169,6 +169,11 @@ class Registry:
         except BaseException:
             self._cancel(session, start)
             raise
+
+    def lost(self, repository: str, descriptor: Descriptor) -> RegistryFault:
+        """The fault of a registry that took a blob and does not have it."""
+        what = f"cannot find blob {descriptor.digest} in {self.host}/{repository}"
+        return self._wire.fault(Misbehaved, what, "it answered 201 to its upload a moment ago")
 
     # --- tags -----------------------------------------------------------------------------
 

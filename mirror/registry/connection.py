@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 
@@ -35,6 +36,14 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # What OpenSSL's errors mean, and what helps; none of them is better at the next attempt. Under
 # TLS 1.2 a missing client certificate is an alert of a failed handshake, like no common cipher.
 _TLS_SIGNS = (
+    (
+        re.compile("ostname mismatch|IP address mismatch|is not valid for"),
+        "the certificate is another name's: use the name it was made for",
+    ),
+    (
+        re.compile("certificate has expired|not yet valid"),
+        "renew the registry's certificate, or set this machine's clock",
+    ),
     (re.compile("CERTIFICATE_VERIFY_FAILED"), Untrusted.hint),
     (
         re.compile("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE"),
@@ -45,6 +54,9 @@ _TLS_SIGNS = (
         "it wants a client certificate that it trusts: --cert-file with --key-file",
     ),
 )
+
+_FORM = "application/x-www-form-urlencoded"
+_SHORTEST_SECRET = 3
 
 Content = bytes | Iterator[bytes] | None
 
@@ -114,7 +126,7 @@ class Connection:
     def expect(self, response: httpx.Response, what: str, *good: int) -> None:
         """Raise the fault that the answer means unless its status is one of ``good``."""
         if response.status_code not in good:
-            body = self._words(response, what)
+            body = masked(self._words(response, what), response.request)
             status, headers = response.status_code, response.headers
             raise wire.fault_of(self.side, self.host, what, status, headers, body)
 
@@ -229,7 +241,7 @@ class Connection:
     ) -> bytes:
         content = str(httpx.QueryParams(form)).encode() if form else None
         if form:
-            headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
+            headers = {**headers, "Content-Type": _FORM}
         what = f"cannot log in at {self.host}"
         response = self._send(Ask(method, url, what, (), headers, content), "")
         try:
@@ -260,6 +272,20 @@ class Connection:
                 waited = _timeout(self._access).connect or 0.0
             text = f"{self.host} gave no answer within {waited:.0f} s ({type(cause).__name__})"
         return self.fault(Unreachable, what, text)
+
+
+def masked(body: bytes, request: httpx.Request) -> bytes:
+    """An error answer without the secrets that its request carried: some proxies echo them."""
+    sent = request.headers.get("authorization", "").partition(" ")[2]
+    secrets = [sent]
+    with suppress(ValueError):
+        secrets.append(base64.b64decode(sent, validate=True).decode().partition(":")[2])
+    if request.headers.get("content-type", "") == _FORM:
+        secrets += httpx.QueryParams(request.content.decode()).get_list("refresh_token")
+    # A very short one would star out ordinary words.
+    for secret in filter(lambda text: len(text) > _SHORTEST_SECRET, secrets):
+        body = body.replace(secret.encode(), b"***")
+    return body
 
 
 def encoded(response: httpx.Response) -> bool:

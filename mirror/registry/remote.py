@@ -76,5 +76,7 @@ class Project:
         return self.registry.mount(target, descriptor, holder)
 
     def write(self, descriptor: Descriptor, target: str, pieces: Iterator[Piece]) -> None:
-        """Upload the blob."""
+        """Upload the blob, and see that it is there: an answer of 201 is only a word."""
         self.registry.upload(target, descriptor, pieces)
+        if not self.registry.has_blob(target, descriptor):
+            raise self.registry.lost(target, descriptor)

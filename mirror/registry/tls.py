@@ -46,13 +46,13 @@ def context(options: TlsOptions) -> ssl.SSLContext:
 
 def _trust(made: ssl.SSLContext, path: Path) -> None:
     try:
-        made.load_verify_locations(cadata=_certificates(path))
+        made.load_verify_locations(cadata=certificates(path, pem=False))
     except ssl.SSLError as cause:
         # Two parsers read it, and OpenSSL's may refuse what the first one let through.
         raise InputFault("not a CA file", fact=f"{path}: {cause.reason}") from None
 
 
-def read_ca(path: Path) -> bytes:
+def _read_ca(path: Path) -> bytes:
     """The PEM text of a CA file that holds PEM, or base64 of PEM as TKG's variables do."""
     try:
         with path.open("rb") as file:
@@ -72,16 +72,22 @@ def read_ca(path: Path) -> bytes:
     return decoded
 
 
-def _certificates(path: Path) -> bytes:
+def certificates(path: Path, *, pem: bool) -> bytes:
+    """The certificates of a CA file as PEM or, for OpenSSL, one DER after the other.
+
+    Made anew from what was parsed: such a file may hold a private key as well, or text, and
+    these go nowhere.
+    """
     # Imported here: cryptography is needed only where a CA file is given.
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding
 
     try:
-        found = x509.load_pem_x509_certificates(read_ca(path))
+        found = x509.load_pem_x509_certificates(_read_ca(path))
     except ValueError as cause:
         raise InputFault("not a CA file", fact=f"{path}: {cause}") from None
-    return b"".join(certificate.public_bytes(Encoding.DER) for certificate in found)
+    form = Encoding.PEM if pem else Encoding.DER
+    return b"".join(certificate.public_bytes(form) for certificate in found)
 
 
 def _add_client_certificate(made: ssl.SSLContext, options: TlsOptions) -> None:

@@ -77,8 +77,8 @@ def bundle(inventory: Inventory, file: str, size: int) -> str:
     """What a bundle says it holds."""
     lines = [
         f"{file}, {human_size(size)}",
-        f"  source   {inventory.source}",
-        *(f"  BOM      {b.kind} {b.release} {b.sha256}" for b in inventory.boms),
+        f"  source   {printable(inventory.source)}",
+        *(f"  BOM      {printable(f'{b.kind} {b.release} {b.sha256}')}" for b in inventory.boms),
         f"  images   {len(inventory.images)}",
         f"  blobs    {len(inventory.blobs)}, {human_size(sum(inventory.blobs.values()))}",
         "",

@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from mirror.errors import Fault, MachineFault
+from mirror.errors import BundleFault, Fault, IntegrityFault, RegistryFault
 from mirror.settings import STOP_GRACE
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+# Faults that say nothing about the next item.
+_OF_ONE_ITEM = (RegistryFault, IntegrityFault, BundleFault)
 
 
 class Stopped(Exception):
@@ -36,8 +39,8 @@ class Outcome(Generic[Item, Result]):
 class Crew:
     """``workers`` threads; the first fault stops them all unless ``keep_going``.
 
-    A full disk or another fault of this machine stops them in any case: whatever comes next
-    would fail alike.
+    A full disk, an unusable CA file or another fault that is not a registry's or a blob's own
+    stops them in any case: whatever comes next would fail alike.
     """
 
     workers: int
@@ -114,7 +117,7 @@ class _Shift(Generic[Item, Result]):
         except Stopped:
             return False
         except Fault as fault:
-            if not self._crew.keep_going or isinstance(fault, MachineFault):
+            if not self._crew.keep_going or not isinstance(fault, _OF_ONE_ITEM):
                 return self._fail(fault)
             outcome = Outcome(item, fault=fault)
         except BaseException as bug:

@@ -45,6 +45,10 @@ class Publisher:
     crew: Crew
     retry: Retry
     listener: Listener
+    host: str = ""
+    """Of the registry, for faults."""
+    overwrite: bool = False
+    """Replace tags that name other images."""
 
     def survey(self, images: Sequence[Publication]) -> list[Outcome[Publication, Digest | None]]:
         """What each image's tag points at now; one request an image."""
@@ -65,7 +69,6 @@ class Publisher:
         self.listener(ItemStarted(image.reference, image.reference))
         try:
             sent = self._put(image)
-            self._read_back(image)
         except BaseException:
             self.listener(ItemEnded(image.reference, image.reference, "failed"))
             raise
@@ -74,28 +77,35 @@ class Publisher:
 
     def _put(self, image: Publication) -> int:
         *children, root = image.graph.manifests
-        for name, manifest in [*((child.digest, child) for child in children), (image.name, root)]:
-            self.retry(partial(self.library.put_manifest, image.repository, name, manifest))
+        for child in children:
+            self.retry(partial(self.library.put_manifest, image.repository, child.digest, child))
+            self._read_back(image.repository, child.digest, child.digest)
+        # Asked again: an upload can take hours, in which somebody else may have pushed.
+        now = self._current(image)
+        self.refuse_taken([(image, now)])
+        if now != image.digest:
+            self.retry(partial(self.library.put_manifest, image.repository, image.name, root))
+        self._read_back(image.repository, image.name, image.digest)
         return sum(len(manifest.raw) for manifest in image.graph.manifests)
 
-    def _read_back(self, image: Publication) -> None:
-        """A registry's 201 is not yet proof: ask for the bytes under the tag and hash them."""
-        found = self.retry(partial(self.library.manifest, image.repository, image.name))
-        if found.digest != image.digest:
+    def _read_back(self, repository: str, name: str | Digest, promised: Digest) -> None:
+        """A registry's 201 is not yet proof: ask for the bytes under the name and hash them."""
+        found = self.retry(partial(self.library.manifest, repository, name))
+        if found.digest != promised:
             raise IntegrityFault(
                 "the registry gives back another image than was pushed",
-                member=f"{image.repository}:{image.name}",
-                expected=str(image.digest),
+                member=f"{repository}:{name}",
+                expected=str(promised),
                 got=str(found.digest),
+                hint="ask the registry's operator; do not use this image",
             )
 
-
-def refuse_taken(host: str, found: Iterable[Outcome[Publication, Digest | None]]) -> None:
-    """Raise TagTaken, naming every tag that points at another image than ours."""
-    taken = [
-        (f"{each.item.repository}:{each.item.name}", str(each.result), str(each.item.digest))
-        for each in found
-        if each.result and each.result != each.item.digest
-    ]
-    if taken:
-        raise TagTaken(host, taken)
+    def refuse_taken(self, found: Iterable[tuple[Publication, Digest | None]]) -> None:
+        """Raise TagTaken, naming every tag that points at another image than ours."""
+        taken = [
+            (f"{image.repository}:{image.name}", str(now), str(image.digest))
+            for image, now in found
+            if now and now != image.digest
+        ]
+        if taken and not self.overwrite:
+            raise TagTaken(self.host, taken)

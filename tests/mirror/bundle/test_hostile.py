@@ -183,9 +183,18 @@ def test_a_tar_of_somebody_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
 def test_a_folder_or_a_pipe_is_no_bundle(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "x.tar")
-    for look in (Bundle, lambda path: verify_all([path], Settings(), silent)):
-        with pytest.raises(InputFault, match="a bundle is a file"):
-            look(tmp_path / "x.tar")
+    with pytest.raises(InputFault, match="a bundle is a file"):
+        Bundle(tmp_path / "x.tar")
+
+
+def test_a_file_that_is_none_does_not_hide_the_faults_of_the_others(tmp_path: Path) -> None:
+    (tmp_path / "flipped.tar").write_bytes(bytes(1024))
+    files = [tmp_path / "flipped.tar", tmp_path / "absent.tar"]
+    found = verify_all(files, Settings(), silent).damages
+    assert [(Path(file).name, damage.kind) for file, damage in found] == [
+        ("flipped.tar", "inventory"),
+        ("absent.tar", "missing"),
+    ]
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -149,6 +150,48 @@ def test_a_reader_that_stops_early_is_no_fault() -> None:
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert done.stdout.splitlines()[1:] == ["0"]
+
+
+@pytest.mark.parametrize("streams", ["| true", "2>&1 | true", ">/dev/full", "2>/dev/full"])
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_failure_keeps_its_code_when_nobody_reads_it(streams: str, form: str) -> None:
+    run = f"{sys.executable} -m mirror bundle create --images /none -o x.tar --format {form}"
+    line = f"exec 4>&1; {{ {run}; echo $? >&4; }} {streams}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert "3" in done.stdout.splitlines()
+
+
+def test_a_plan_replaces_an_older_plan_and_nothing_else(tmp_path: Path) -> None:
+    bundle = tmp_path / "precious.tar"
+    bundle.write_bytes(b"a bundle")
+    link = tmp_path / "link"
+    link.symlink_to(bundle)
+    for taken in (bundle, link, tmp_path):
+        ran = tkg_mirror("bundle", "plan", "--images", "-", "-o", str(taken), stdin="a.b/c:d\n")
+        assert ran.code == 9
+        assert bundle.read_bytes() == b"a bundle"
+
+
+def test_a_bundle_replaces_no_link_device_or_pipe_even_by_force(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(tmp_path / "target")
+    for taken in (pipe, link, tmp_path / "nowhere" / "x.tar"):
+        arguments = ["bundle", "create", "--images", "-", "--force", "-o", str(taken)]
+        assert tkg_mirror(*arguments, stdin="127.0.0.1:1/c:d\n").code == 9
+
+
+def test_a_closed_standard_input_is_a_matter_of_usage() -> None:
+    command = [sys.executable, "-m", "mirror", "bundle", "plan", "--images", "-"]
+    line = " ".join(command) + " <&-"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "standard input is closed" in done.stderr
+
+
+def test_a_log_for_machines_ends_with_the_error_as_json() -> None:
+    ran = tkg_mirror("bom", "images", "/no/such/file", "--log-format", "json")
+    assert json.loads(ran.err)["level"] == "error"
 
 
 def test_a_run_that_ends_in_a_fault_still_gives_a_script_its_document(tmp_path: Path) -> None:

@@ -228,3 +228,19 @@ def test_a_token_answer_encoded_or_cut(fake: FakeRegistry) -> None:
         fault_of(Misbehaved, client.manifest, REPOSITORY, TAG)
         fault_of(Unreachable, client.manifest, REPOSITORY, TAG)
         assert client.manifest(REPOSITORY, TAG) == seeded()
+
+
+@pytest.mark.parametrize("echo", ["Basic {pair}", "{password}", "Authorization: Basic {pair}"])
+def test_a_registry_that_echoes_credentials_does_not_get_them_shown(
+    fake: FakeRegistry, echo: str
+) -> None:
+    fake.require_basic("ann", CANARY)
+    pair = base64.b64encode(f"ann:{CANARY}".encode()).decode()
+    said = echo.format(pair=pair, password=CANARY)
+    body = json.dumps({"errors": [{"code": "X", "message": said}]}).encode()
+    fake.on("GET", "/manifests/", answer(503, body=body), nth=2)
+    with reach(fake.host, given=somebody()) as client:
+        fault = fault_of(Unreachable, lambda: client.manifest(REPOSITORY, TAG))
+    assert CANARY not in words(fault)
+    assert pair not in words(fault)
+    assert "***" in words(fault)

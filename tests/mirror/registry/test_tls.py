@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from mirror.errors import InputFault, Misbehaved, RegistryFault, Unreachable, Untrusted
-from mirror.registry.tls import TlsOptions, context, read_ca
+from mirror.registry.tls import TlsOptions, certificates, context
 from tests.fakes.simple import FakeRegistry
 from tests.mirror.registry.peers import Peer, says
 from tests.mirror.registry.reach import IMAGE, REPOSITORY, TAG, fault_of, reach, seeded, words
@@ -114,9 +114,17 @@ def test_a_file_that_is_no_authority_is_an_input_fault(
 
 def test_a_file_that_is_not_there_is_an_input_fault(tmp_path: Path, ca_file: Path) -> None:
     absent = tmp_path / "absent.pem"
-    fault_of(InputFault, read_ca, absent)
+    fault_of(InputFault, lambda: certificates(absent, pem=True))
     for options in (TlsOptions(cert_file=absent), TlsOptions(cert_file=ca_file, key_file=absent)):
         fault_of(InputFault, context, options)
+
+
+def test_a_private_key_beside_a_certificate_goes_nowhere(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    path = tmp_path / "both.pem"
+    certificate = authority.cert_pem.bytes()
+    path.write_bytes(b"\xef\xbb\xbf" + certificate + authority.private_key_pem.bytes())
+    assert certificates(path, pem=True) == certificate
 
 
 # --- names ------------------------------------------------------------------------------------

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mirror.errors import IntegrityFault, NotFound, Refused, Side, TagTaken, Unreachable
 from mirror.events import Event, ItemEnded, silent
 from mirror.oci.digest import Digest
 from mirror.oci.manifest import Manifest
-from mirror.transfer.crew import Crew, Outcome
-from mirror.transfer.publish import Publication, Publisher, refuse_taken
+from mirror.transfer.crew import Crew
+from mirror.transfer.publish import Publication, Publisher
 from mirror.transfer.retry import Retry
 from scripts.world.images import ImageSpec, build
 from tests.mirror.bundle.small import graph_of
@@ -127,17 +129,39 @@ def test_the_survey_tells_what_each_tag_shows_now() -> None:
 
 
 def test_taken_tags_are_all_named_with_both_digests() -> None:
-    found: list[Outcome[Publication, Digest | None]] = [
-        Outcome(LAMP, IMAGE.root.digest),
-        Outcome(PAUSE, INDEX.root.digest),
-    ]
     with pytest.raises(TagTaken) as caught:
-        refuse_taken("host", found)
+        publisher(Shelves()).refuse_taken([(LAMP, IMAGE.root.digest), (PAUSE, INDEX.root.digest)])
     for text in ("air/lamp:v1", "air/pause:3.9", str(LAMP.digest), str(PAUSE.digest)):
         assert caught.value.fact.count(text) >= 1
     assert caught.value.fact.count(str(LAMP.digest)) == 2
 
 
 def test_free_tags_and_our_own_are_not_taken() -> None:
-    refuse_taken("host", [Outcome(LAMP, LAMP.digest), Outcome(PAUSE, None)])
-    refuse_taken("host", [Outcome(PAUSE, fault=NotFound(Side.DESTINATION, "host", "x"))])
+    publisher(Shelves()).refuse_taken([(LAMP, LAMP.digest), (PAUSE, None)])
+
+
+def test_a_tag_that_somebody_took_since_the_survey_is_not_replaced() -> None:
+    library = Shelves()
+    library.held["air/pause", "3.9"] = INDEX.root
+    with pytest.raises(TagTaken):
+        publisher(library).publish([PAUSE])
+    assert library.held["air/pause", "3.9"] == INDEX.root
+
+
+def test_a_tag_that_somebody_took_is_replaced_where_that_is_meant() -> None:
+    library = Shelves()
+    library.held["air/pause", "3.9"] = INDEX.root
+    replace(publisher(library), overwrite=True).publish([PAUSE])
+    assert library.held["air/pause", "3.9"] == IMAGE.root
+
+
+def test_a_child_that_is_not_kept_keeps_the_tag_away() -> None:
+    class Careless(Shelves):
+        def put_manifest(self, repository: str, name: str | Digest, manifest: Manifest) -> None:
+            if not isinstance(name, Digest):
+                super().put_manifest(repository, name, manifest)
+
+    library = Careless()
+    with pytest.raises(NotFound):
+        publisher(library).publish([LAMP])
+    assert ("air/lamp", "v1") not in library.held
