@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
-import typer
-
 from mirror.cli.options import BomInputs, Format, OutputOptions
-from mirror.cli.stdout import print_result
+from mirror.cli.streams import print_result, say
 
 
 def images(inputs: BomInputs, output: OutputOptions) -> None:
@@ -19,8 +15,7 @@ def images(inputs: BomInputs, output: OutputOptions) -> None:
     boms = [read_bom(path) for path in inputs.files]
     found = images_of_boms(boms, source_repo=inputs.source_repo)
     for notice in found.notices:
-        with suppress(OSError):
-            typer.echo(f"notice: {notice}", err=True)
+        say(f"notice: {notice}")
     if output.format is Format.JSON:
         print_result(json.dump(json.images(found)))
     else:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mirror.cli.options import Format, OutputOptions
-from mirror.cli.stdout import print_result
+from mirror.cli.streams import print_result
 
 
 def show(

@@ -9,10 +9,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mirror.cli.options import Format, OutputOptions
+from mirror.cli.streams import say
 from mirror.events import (
     Advanced,
     Event,
@@ -171,9 +172,7 @@ class _Stderr(logging.Handler):
     """Writes to whatever standard error is now: bars put something of their own in its place."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        # Nobody may be listening any more, and the run goes on all the same.
-        with suppress(OSError, ValueError):
-            print(self.format(record), file=sys.stderr, flush=True)
+        say(self.format(record))
 
 
 class _JsonLines(logging.Formatter):

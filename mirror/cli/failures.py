@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, NoReturn
 
 import typer
 
 from mirror import errors
+from mirror.cli.streams import say
 from mirror.text import printable
 
 # The first class that fits decides, so a class stands before the one it is part of.
@@ -66,20 +65,18 @@ def reported(function: Callable[..., None], values: dict[str, Any]) -> None:
         raise
     except (Exception, KeyboardInterrupt) as cause:
         fault = as_fault(cause)
-        with suppress(OSError, ValueError):
-            # A closed standard error must not change what the exit code says.
-            _tell(fault, cause, values.get("output"))
+        _tell(fault, cause, values.get("output"))
         raise typer.Exit(exit_code(fault)) from None
 
 
 def _tell(fault: errors.Fault, cause: BaseException, output: Any) -> None:
     if getattr(output, "log_level", None) == "debug":
-        traceback.print_exception(cause, file=sys.stderr)
+        say("".join(traceback.format_exception(cause)).rstrip())
     if getattr(output, "log_format", None) == "json":
         line = {"level": "error", "message": explain(fault), "name": fault.name}
-        typer.echo(json.dumps(line, ensure_ascii=False), err=True)
+        say(json.dumps(line, ensure_ascii=False))
     else:
-        typer.echo(explain(fault), err=True)
+        say(explain(fault))
 
 
 def as_fault(cause: BaseException) -> errors.Fault:

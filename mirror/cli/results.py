@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from mirror.cli.failures import as_fault
 from mirror.cli.options import Format, OutputOptions
-from mirror.cli.stdout import print_result
+from mirror.cli.streams import print_result
 from mirror.errors import PartialRun
 from mirror.report import json, text
 from mirror.report.run import RunReport
