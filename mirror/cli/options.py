@@ -62,20 +62,23 @@ class OutputOptions:
     ] = Format.TEXT
 
 
+SourceRepo = Annotated[
+    str | None,
+    typer.Option(
+        "--source-repo",
+        metavar="HOST/PROJECT",
+        help="Where the images are, in place of the BOM's own base repository.",
+        envvar="TKG_MIRROR_SOURCE_REPO",
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class BomInputs:
     """BOM files alone."""
 
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="TKG BOM and TKr BOM files.")]
-    source_repo: Annotated[
-        str | None,
-        typer.Option(
-            "--source-repo",
-            metavar="HOST/PROJECT",
-            help="Where the images are, in place of the BOM's own base repository.",
-            envvar="TKG_MIRROR_SOURCE_REPO",
-        ),
-    ] = None
+    source_repo: SourceRepo = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +99,7 @@ class Inputs:
         str | None,
         typer.Option("--plan", metavar="FILE", help="A plan: its images, pinned to its digests."),
     ] = None
-    source_repo: Annotated[
-        str | None,
-        typer.Option(
-            "--source-repo",
-            metavar="HOST/PROJECT",
-            help="Where the images are, in place of the BOM's own base repository.",
-            envvar="TKG_MIRROR_SOURCE_REPO",
-        ),
-    ] = None
+    source_repo: SourceRepo = None
     rewrite: Annotated[
         list[str] | None,
         typer.Option(
