@@ -13,7 +13,7 @@ from mirror.bundle.contents import Contents
 from mirror.bundle.writer import file_size
 from mirror.errors import InputFault
 from mirror.oci.digest import Digest
-from mirror.oci.strictjson import parse_object
+from mirror.oci.strictjson import list_at, parse_object, text_at
 from mirror.plan import totals
 from mirror.resolve import Resolution
 
@@ -60,8 +60,8 @@ def parse(raw: bytes, file: str) -> tuple[ImageSet, Mapping[Reference, Digest]]:
         document = parse_object(raw)
         if document.get("schema") != SCHEMA:
             raise ValueError(f"its schema is not {SCHEMA}")
-        images = [_image(value) for value in _list(document, "images")]
-        boms = tuple(_bom(value) for value in _list(document, "boms"))
+        images = [_image(value) for value in list_at(document, "images")]
+        boms = tuple(_bom(value) for value in list_at(document, "boms"))
     except (ValueError, ReferenceFault) as cause:
         raise InputFault("not a plan", fact=f"{file}: {cause}") from None
     if not images:
@@ -77,8 +77,8 @@ def parse(raw: bytes, file: str) -> tuple[ImageSet, Mapping[Reference, Digest]]:
 def _image(value: Any) -> tuple[WantedImage, Digest]:
     if not isinstance(value, dict):
         raise ValueError("an image is not an object")
-    reference = Reference.parse(_text(value, "reference"))
-    repository, path = _text(value, "repository"), check_path(_text(value, "path"))
+    reference = Reference.parse(text_at(value, "reference"))
+    repository, path = text_at(value, "repository"), check_path(text_at(value, "path"))
     parse_repository(repository)
     if value.get("tag") != reference.tag:
         raise ValueError(f"{reference} is listed with another tag")
@@ -93,20 +93,6 @@ def _bom(value: Any) -> BomFact:
     if not isinstance(value, dict):
         raise ValueError("a BOM is not an object")
     digest = Digest.parse(value.get("sha256"))
-    kind, release = _text(value, "kind"), _text(value, "release")
+    kind, release = text_at(value, "kind"), text_at(value, "release")
     check_tag(release.replace("+", "_"))
     return BomFact(BomKind(kind).value, release, str(digest))
-
-
-def _list(value: dict[str, Any], key: str) -> list[Any]:
-    found = value.get(key)
-    if not isinstance(found, list):
-        raise ValueError(f"{key} is not a list")
-    return found
-
-
-def _text(value: dict[str, Any], key: str) -> str:
-    found = value.get(key)
-    if not isinstance(found, str):
-        raise ValueError(f"{key} is not a text")
-    return found

@@ -13,7 +13,7 @@ from mirror.bundle.contents import SCHEMA
 from mirror.oci.descriptor import Descriptor, check_size
 from mirror.oci.digest import Digest
 from mirror.oci.mediatypes import MANIFESTS
-from mirror.oci.strictjson import canonical, parse_object
+from mirror.oci.strictjson import canonical, list_at, parse_object, text_at
 
 _KINDS = frozenset({"image", "index", "imgpkg-bundle", "bom"})
 _LONGEST_SHOWN = 4096
@@ -55,12 +55,12 @@ class Inventory:
         if document["part"] != {"number": 1, "of": 1} or document["base"] is not None:
             raise ValueError("it is one of several parts, which this version does not read")
         blobs = {Digest.parse(d): check_size(s, d) for d, s in _object(document, "blobs").items()}
-        members = tuple(_member(value) for value in _list(document, "members"))
+        members = tuple(_member(value) for value in list_at(document, "members"))
         _check_members(members, blobs)
         return cls(
             _shown(document, "source"),
-            tuple(_bom(value) for value in _list(document, "boms")),
-            tuple(_image(value) for value in _list(document, "images")),
+            tuple(_bom(value) for value in list_at(document, "boms")),
+            tuple(_image(value) for value in list_at(document, "images")),
             blobs,
             members,
         )
@@ -82,7 +82,7 @@ def _check_members(members: tuple[tuple[str, int, Digest], ...], blobs: dict[Dig
 def _member(value: Any) -> tuple[str, int, Digest]:
     if not isinstance(value, dict) or value.keys() != {"name", "size", "sha256"}:
         raise ValueError("a member is not described by name, size and sha256")
-    name = _text(value, "name")
+    name = text_at(value, "name")
     return name, check_size(value["size"], name), Digest.parse(f"sha256:{value['sha256']}")
 
 
@@ -98,13 +98,13 @@ def _image(value: Any) -> Listed:
     if not isinstance(value, dict) or value.get("members") != []:
         raise ValueError("an image is not described as this version knows it")
     descriptor = Descriptor.from_json(value)
-    reference, kind, tag = _text(value, "reference"), _text(value, "kind"), value.get("tag")
+    reference, kind, tag = text_at(value, "reference"), text_at(value, "kind"), value.get("tag")
     if kind not in _KINDS or descriptor.media_type not in MANIFESTS:
         raise ValueError(f"{reference[:100]} is of no known kind")
     try:
-        path = check_path(_text(value, "path"))
+        path = check_path(text_at(value, "path"))
         reference = str(Reference.parse(reference))
-        tag = None if tag is None else check_tag(_text(value, "tag"))
+        tag = None if tag is None else check_tag(text_at(value, "tag"))
     except ReferenceFault as fault:
         raise ValueError(str(fault)) from None
     return Listed(reference, path, tag, kind, descriptor)
@@ -112,23 +112,9 @@ def _image(value: Any) -> Listed:
 
 def _shown(value: dict[str, Any], key: str) -> str:
     """A text that people will be shown: printable, and no longer than any honest one."""
-    found = _text(value, key)
+    found = text_at(value, key)
     if not found.isprintable() or len(found) > _LONGEST_SHOWN:
         raise ValueError(f"{key} is not a plain text")
-    return found
-
-
-def _text(value: dict[str, Any], key: str) -> str:
-    found = value.get(key)
-    if not isinstance(found, str):
-        raise ValueError(f"{key} is not a text")
-    return found
-
-
-def _list(value: dict[str, Any], key: str) -> list[Any]:
-    found = value[key]
-    if not isinstance(found, list):
-        raise ValueError(f"{key} is not a list")
     return found
 
 

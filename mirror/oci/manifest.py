@@ -8,7 +8,7 @@ from typing import Any
 from mirror.oci import mediatypes
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
-from mirror.oci.strictjson import parse_object
+from mirror.oci.strictjson import list_at, parse_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,12 @@ class Manifest:
         document = parse_object(raw)
         media_type = _media_type(document, content_type.partition(";")[0].strip().lower())
         if media_type in mediatypes.INDEXES:
-            children = tuple(Descriptor.from_json(child) for child in _list(document, "manifests"))
+            children = tuple(
+                Descriptor.from_json(child) for child in list_at(document, "manifests")
+            )
             return cls(raw, media_type, Digest.of(raw), None, (), children)
         config = Descriptor.from_json(document.get("config"))
-        layers = tuple(Descriptor.from_json(layer) for layer in _list(document, "layers"))
+        layers = tuple(Descriptor.from_json(layer) for layer in list_at(document, "layers"))
         return cls(raw, media_type, Digest.of(raw), config, layers, ())
 
     @property
@@ -97,10 +99,3 @@ def _of_a_kind(document: dict[str, Any], media_type: str) -> str:
 def _guess(document: dict[str, Any]) -> str:
     """OCI documents may leave ``mediaType`` out (image-spec, manifest.md); docker's never do."""
     return mediatypes.OCI_INDEX if "manifests" in document else mediatypes.OCI_MANIFEST
-
-
-def _list(document: dict[str, Any], key: str) -> list[Any]:
-    value = document.get(key)
-    if not isinstance(value, list):
-        raise ValueError(f"{key} is not a list")
-    return value

@@ -28,6 +28,22 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     return value
 
 
+def text_at(value: dict[str, Any], key: str) -> str:
+    """The text under ``key``; ValueError where there is none."""
+    found = value.get(key)
+    if not isinstance(found, str):
+        raise ValueError(f"{key} is not a text")
+    return found
+
+
+def list_at(value: dict[str, Any], key: str) -> list[Any]:
+    """The list under ``key``; ValueError where there is none."""
+    found = value.get(key)
+    if not isinstance(found, list):
+        raise ValueError(f"{key} is not a list")
+    return found
+
+
 def canonical(value: Any) -> bytes:
     """The one spelling of ``value``: sorted keys, no blanks, UTF-8."""
     text = json.dumps(
