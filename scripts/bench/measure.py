@@ -56,6 +56,10 @@ def _take_memory(megabytes: int) -> None:
 
 
 def _environment(scratch: Path) -> dict[str, str]:
-    """Return an environment without proxies, and with a home that holds no credentials."""
-    kept = {n: v for n, v in os.environ.items() if not n.lower().endswith("_proxy")}
+    """Return an environment without proxies, and with a home that holds no credentials.
+
+    Without PYTHONDONTWRITEBYTECODE too: an installed tool has been compiled once.
+    """
+    left = {"PYTHONDONTWRITEBYTECODE"} | {n for n in os.environ if n.lower().endswith("_proxy")}
+    kept = {name: text for name, text in os.environ.items() if name not in left}
     return kept | {"HOME": str(scratch), "DOCKER_CONFIG": str(scratch / ".docker")}
