@@ -22,6 +22,7 @@ from mirror.rewrite import Rewrites
 from mirror.settings import Settings
 from mirror.transfer.crew import Crew, Outcome
 from mirror.transfer.engine import Engine, Tally
+from mirror.transfer.limit import Limit
 from mirror.transfer.retry import Retry
 
 
@@ -41,7 +42,7 @@ class Creation:
 def resolve(creation: Creation) -> Resolution:
     """Ask for every image; without ``keep_going`` one that has no answer is a fault."""
     crew = Crew(creation.settings.concurrency, keep_going=True)
-    retry = Retry(creation.settings.retries, crew, creation.listener)
+    retry = _retry(creation, crew)
     resolver = Resolver(
         creation.source, creation.rewrites, creation.pins, crew, retry, creation.listener
     )
@@ -85,8 +86,22 @@ def _fetch(
     total = sum(move.descriptor.size for move in moves)
     creation.listener(PhaseStarted("fetch", len(moves), total))
     crew = Crew(creation.settings.concurrency, creation.keep_going)
-    retry = Retry(creation.settings.retries, crew, creation.listener)
-    return Engine(creation.source, writer, "the source", crew, retry, creation.listener).run(moves)
+    limit = Limit(creation.settings.limit_rate, crew.stop)
+    engine = Engine(
+        creation.source,
+        writer,
+        "the source",
+        crew,
+        _retry(creation, crew),
+        creation.listener,
+        limit,
+    )
+    return engine.run(moves)
+
+
+def _retry(creation: Creation, crew: Crew) -> Retry:
+    settings = creation.settings
+    return Retry(settings.retries, crew, creation.listener, settings.first_pause)
 
 
 def _sort_out(

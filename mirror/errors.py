@@ -9,7 +9,9 @@
     │   ├── Untrusted            TLS: its certificate is not trusted
     │   ├── Refused              authentication or permission
     │   ├── NotFound             it answers, and does not have it
+    │   ├── Exhausted            it fails again and again at the end of an upload: disk or quota
     │   └── Misbehaved           its answer breaks the distribution protocol
+    │       └── Incomplete       it refuses a manifest since it lacks what that names
     ├── IntegrityFault           bytes are not what their digest or size promises
     │   └── TagTaken             a tag at the destination names other bytes
     ├── BundleFault              the bundle file is not whole or not one of ours
@@ -28,7 +30,9 @@ from bom.errors import Fault, InputFault
 
 __all__ = [
     "BundleFault",
+    "Exhausted",
     "Fault",
+    "Incomplete",
     "InputFault",
     "IntegrityFault",
     "Interrupted",
@@ -160,6 +164,19 @@ class Misbehaved(RegistryFault):
 
     name = "misbehaved"
     hint = "ask the registry's operator, or whoever runs a proxy in between"
+
+
+class Incomplete(Misbehaved):
+    """A manifest is refused: the registry lacks a blob or child that it was given before."""
+
+    name = "incomplete"
+
+
+class Exhausted(RegistryFault):
+    """The same server error twice in a row after whole uploads: more attempts only cost time."""
+
+    name = "exhausted"
+    hint = "look at the registry's disk and the project's quota, then run the same command again"
 
 
 class IntegrityFault(Fault):

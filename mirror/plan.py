@@ -76,7 +76,10 @@ def fetches(resolved: Iterable[Resolved]) -> list[Move]:
     moves: dict[Digest, Move] = {}
     for image in resolved:
         for blob in image.graph.blobs:
-            moves.setdefault(blob.digest, Move(blob, image.origin, ("",)))
+            moves.setdefault(
+                blob.digest,
+                Move(blob, image.origin, ("",), image=str(image.wanted.reference)),
+            )
     return list(moves.values())
 
 

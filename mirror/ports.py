@@ -31,13 +31,30 @@ class Move:
     empty name where the sink is a bundle."""
     held_by: tuple[str, ...] = ()
     """Repositories at the sink that are known to hold it already."""
+    image: str = ""
+    """The reference of an image that needs it, for people."""
 
 
 class Source(Protocol):
     """Where blobs are read. Bytes are as they come; the engine checks them."""
 
-    def read(self, descriptor: Descriptor, origin: str) -> AbstractContextManager[Iterator[Piece]]:
-        """The blob's bytes in order."""
+    def read(
+        self, descriptor: Descriptor, origin: str, start: int = 0
+    ) -> AbstractContextManager[Iterator[Piece]]:
+        """The blob's bytes in order, from offset ``start`` on."""
+
+
+class Content(Protocol):
+    """The bytes of one blob on their way into a sink, checked while they pass."""
+
+    def open(self, start: int) -> AbstractContextManager[Iterator[Piece]]:
+        """The bytes from ``start`` on, which is at most how far they came before.
+
+        The last piece comes only if the whole is right: IntegrityFault in its place.
+        """
+
+    def recall(self, pieces: Iterator[Piece]) -> None:
+        """Take a beginning that the sink kept from an earlier run as what passed already."""
 
 
 class Sink(Protocol):
@@ -49,8 +66,11 @@ class Sink(Protocol):
     def mount(self, descriptor: Descriptor, target: str, holder: str) -> bool:
         """Take it over from ``holder``, another repository of this sink; False: write it."""
 
-    def write(self, descriptor: Descriptor, target: str, pieces: Iterator[Piece]) -> None:
-        """Store the blob. What ``pieces`` raises passes through, and nothing is kept then."""
+    def write(self, descriptor: Descriptor, target: str, content: Content) -> None:
+        """Store the blob, from where an earlier attempt left it if that can be.
+
+        What ``content`` raises passes through, and the blob does not become visible then.
+        """
 
 
 class Library(Protocol):

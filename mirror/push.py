@@ -21,6 +21,7 @@ from mirror.report.run import ImageResult, RunReport, ordered, reason_of
 from mirror.settings import Settings
 from mirror.transfer.crew import Crew, Outcome
 from mirror.transfer.engine import Engine, Tally
+from mirror.transfer.limit import Limit
 from mirror.transfer.publish import Publication, Publisher
 from mirror.transfer.retry import Retry
 
@@ -77,10 +78,12 @@ class Push:
         moves = deliveries(_places(missing), _places(present))
         total = sum(move.descriptor.size for move in moves)
         self.listener(PhaseStarted("push", len(moves), total))
-        crew = self._crew()
-        retry = Retry(self.settings.retries, crew, self.listener)
+        return self._engine(self._crew()).run(moves)
+
+    def _engine(self, crew: Crew) -> Engine:
+        limit = Limit(self.settings.limit_rate, crew.stop)
         project, place = Project(self.registry), str(self.bundle.path)
-        return Engine(self.bundle, project, place, crew, retry, self.listener).run(moves)
+        return Engine(self.bundle, project, place, crew, self._retry(crew), self.listener, limit)
 
     def _publish(self, images: Sequence[Publication]) -> list[Outcome[Publication, int]]:
         self.listener(PhaseStarted("publish", len(images)))
@@ -88,9 +91,18 @@ class Push:
 
     def _publisher(self) -> Publisher:
         crew = self._crew()
-        retry = Retry(self.settings.retries, crew, self.listener)
         host, overwrite = self.registry.host, self.overwrite
-        return Publisher(self.registry, crew, retry, self.listener, host, overwrite)
+        return Publisher(
+            self.registry, crew, self._retry(crew), self.listener, host, overwrite, self._complete
+        )
+
+    def _complete(self, image: Publication) -> None:
+        """Move once more what the registry lacks of an image, though it said it had it all."""
+        crew = Crew(1)
+        self._engine(crew).run(deliveries([(image.repository, image.graph)], []))
+
+    def _retry(self, crew: Crew) -> Retry:
+        return Retry(self.settings.retries, crew, self.listener, self.settings.first_pause)
 
     def _crew(self) -> Crew:
         return Crew(self.settings.concurrency, self.keep_going)

@@ -42,13 +42,29 @@ RECEIVE_BUFFER = MIB
 SEND_PIECE = MIB
 # Bytes from which reading past the HTTP library pays for the connection it costs.
 DIRECT_READ_FROM = MIB
+# Bytes handed to a socket at a time: between two of them an upload's pace is looked at.
+WRITE_PIECE = 256 * KIB
+# Bytes of a blob after which the journal notes how far it is: what a kill can cost a worker.
+MARK_EVERY = 16 * MIB
+# Bytes that an attempt must have moved on for the next one not to count as a further attempt.
+# Less, and a peer that gives a byte and hangs up would keep a run going for ever.
+PROGRESS = 256 * KIB
+# Bytes of one range where several are fetched at once: half a second at 8 MB/s, against 80 ms
+# that its request takes on a long link. Each worker holds as many as it has connections.
+RANGE_PIECE = 4 * MIB
+# Bytes of one chunk where a registry, or a proxy before it, takes no blob whole, and of the
+# smallest that is tried: nginx allows 1 MiB if nobody told it otherwise.
+CHUNK = 16 * MIB
+SMALLEST_CHUNK = 256 * KIB
 
 # --- waiting ------------------------------------------------------------------------------
 
 # Seconds until a TCP connection and TLS handshake must be there.
 CONNECT_TIMEOUT = 10.0
-# Seconds of the first pause between attempts; each further one may be twice as long.
-FIRST_PAUSE = 0.3
+# Bytes a second below which a peer counts as dripping, over one timeout of waiting for it.
+LEAST_RATE = 4 * KIB
+# Seconds that giving upload sessions back may take at the end.
+CANCEL_TIMEOUT = 1.0
 # Seconds of the longest pause, the registry's own Retry-After included.
 LONGEST_PAUSE = 120.0
 # Seconds a credential helper may take: some of them ask a person.
@@ -71,3 +87,10 @@ class Settings:
     retries: int = 5
     # Seconds without a byte before a connection is given up.
     timeout: float = 60.0
+    # Bytes a second of all transfers together; None for no limit.
+    limit_rate: int | None = None
+    # Ranges of one large blob fetched at a time: more than one helps on a long, thin link.
+    ranges: int = 1
+    # Seconds of the first pause between attempts; each further one may be twice as long. Five of
+    # them are half a minute at most, which a registry's restart takes.
+    first_pause: float = 1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from mirror.bundle.reader import Bundle
 from mirror.errors import BundleFault, InputFault, IntegrityFault
 from mirror.events import Listener, PhaseStarted
 from mirror.oci.descriptor import Descriptor
-from mirror.ports import Move, Piece
+from mirror.ports import Content, Move
 from mirror.settings import Settings
 from mirror.transfer.crew import Crew
 from mirror.transfer.engine import Engine
@@ -41,10 +41,11 @@ class Nothing:
         """It has nothing to take over."""
         return False
 
-    def write(self, descriptor: Descriptor, target: str, pieces: Iterator[Piece]) -> None:
+    def write(self, descriptor: Descriptor, target: str, content: Content) -> None:
         """Let the bytes pass."""
-        for _piece in pieces:
-            pass
+        with content.open(0) as pieces:
+            for _piece in pieces:
+                pass
 
 
 def verify_all(files: Sequence[Path], settings: Settings, listener: Listener) -> Verification:

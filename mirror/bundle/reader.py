@@ -73,10 +73,12 @@ class Bundle:
         os.close(self._file)
 
     @contextmanager
-    def read(self, descriptor: Descriptor, origin: str = "") -> Iterator[Iterator[Piece]]:
-        """A blob's bytes, to be checked by whoever takes them."""
+    def read(
+        self, descriptor: Descriptor, origin: str = "", start: int = 0
+    ) -> Iterator[Iterator[Piece]]:
+        """A blob's bytes from ``start`` on, to be checked by whoever takes them."""
         slot = self._slots[tar.blob_name(descriptor.digest)]
-        yield read_pieces(self._file, slot.content, slot.size)
+        yield read_pieces(self._file, slot.content + start, slot.size - start)
 
     def contents(self) -> Contents:
         """What the bundle holds, checked by steps 2 to 5; raises the first damage."""

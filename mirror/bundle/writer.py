@@ -8,21 +8,31 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from mirror.bundle import format as tar
 from mirror.bundle.contents import Contents
 from mirror.bundle.files import read_pieces, sync_folder, write_at
 from mirror.bundle.slots import Slot, lay_out
-from mirror.errors import MachineFault, UsageFault
+from mirror.errors import IntegrityFault, MachineFault, UsageFault
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
-from mirror.ports import Piece
+from mirror.ports import Content, Piece
+from mirror.settings import MARK_EVERY
 from mirror.text import human_size
 from mirror.transfer.journal import Journal
 
 # What a system answers where a file cannot be that large: a full disk, a quota, FAT's 4 GiB.
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@dataclass(slots=True)
+class _Begun:
+    """How many bytes of a blob are in their place: by this run, and by one before it."""
+
+    size: int = 0
+    earlier: int = 0
 
 
 class BundleWriter:
@@ -57,10 +67,10 @@ class BundleWriter:
         )
         self._file = self._open()
         try:
-            self._finished = self._earlier()
+            self._finished, self._begun = self._earlier()
             self._reserve()
             self._write_head(contents, mtime)
-            self._journal.start(afresh=not self._finished)
+            self._journal.start(afresh=not self._resumes)
         except BaseException:
             os.close(self._file)
             raise
@@ -80,22 +90,44 @@ class BundleWriter:
         return digest.hexdigest() == descriptor.digest.hex
 
     @contextmanager
-    def read(self, descriptor: Descriptor, origin: str = "") -> Iterator[Iterator[Piece]]:
+    def read(
+        self, descriptor: Descriptor, origin: str = "", start: int = 0
+    ) -> Iterator[Iterator[Piece]]:
         """A blob that was written: the source of a bundle with fewer images."""
-        yield self._pieces(descriptor)
+        yield self._pieces(descriptor, start)
 
     def mount(self, descriptor: Descriptor, target: str, holder: str) -> bool:
         """A file has nowhere to take blobs over from."""
         return False
 
-    def write(self, descriptor: Descriptor, target: str, pieces: Iterator[Piece]) -> None:
-        """Write a blob to its own place, then note it in the journal."""
-        slot = self._slots[tar.blob_name(descriptor.digest)]
-        position = slot.content
-        for piece in pieces:
-            write_at(self._file, piece, position)
-            position += len(piece)
+    def write(self, descriptor: Descriptor, target: str, content: Content) -> None:
+        """Write a blob to its own place, then note it in the journal.
+
+        It goes on from where an earlier attempt was cut, or, as far as the journal noted, an
+        earlier run; bytes that turn out wrong are all asked for again.
+        """
+        begun = self._begun.setdefault(descriptor.digest, _Begun())
+        if begun.earlier:
+            kept = min(begun.earlier, descriptor.size)
+            content.recall(self._pieces(descriptor, 0, kept))
+            begun.size, begun.earlier = kept, 0
+        try:
+            with content.open(begun.size) as pieces:
+                self._fill(descriptor.digest, begun, pieces)
+        except IntegrityFault:
+            begun.size = 0
+            self._journal.mark(descriptor.digest, 0)
+            raise
         self._journal.add(descriptor.digest)
+
+    def _fill(self, digest: Digest, begun: _Begun, pieces: Iterator[Piece]) -> None:
+        slot = self._slots[tar.blob_name(digest)]
+        for piece in pieces:
+            write_at(self._file, piece, slot.content + begun.size)
+            marks = begun.size // MARK_EVERY
+            begun.size += len(piece)
+            if begun.size // MARK_EVERY > marks and begun.size < slot.size:
+                self._journal.mark(digest, begun.size)
 
     def finish(self) -> None:
         """Make the file last, give it its name, and forget the journal."""
@@ -113,9 +145,12 @@ class BundleWriter:
         file, self._file = self._file, _CLOSED
         os.close(file)
 
-    def _pieces(self, descriptor: Descriptor) -> Iterator[Piece]:
+    def _pieces(
+        self, descriptor: Descriptor, start: int = 0, end: int | None = None
+    ) -> Iterator[Piece]:
         slot = self._slots[tar.blob_name(descriptor.digest)]
-        return read_pieces(self._file, slot.content, slot.size)
+        size = (slot.size if end is None else end) - start
+        return read_pieces(self._file, slot.content + start, size)
 
     # --- the start ------------------------------------------------------------------------
 
@@ -140,14 +175,19 @@ class BundleWriter:
         what = "another run is writing this bundle"
         return MachineFault(what, fact=str(self.partial), hint=_LOCKED)
 
-    def _earlier(self) -> set[Digest]:
+    @property
+    def _resumes(self) -> bool:
+        """True where an earlier run left something to go on from."""
+        return bool(self._finished or self._begun)
+
+    def _earlier(self) -> tuple[set[Digest], dict[Digest, _Begun]]:
         """Blobs to go on from; a file that is not this bundle's partial is emptied."""
-        finished = self._journal.finished()
+        finished, marks = self._journal.earlier()
         if os.fstat(self._file).st_size != self._size:
-            finished = set()
-        if not finished:
+            finished, marks = set(), {}
+        if not finished and not marks:
             os.ftruncate(self._file, 0)
-        return finished
+        return finished, {digest: _Begun(earlier=size) for digest, size in marks.items()}
 
     def _reserve(self) -> None:
         """Ask how much is free before taking it: a failing reservation fills the disk first."""
@@ -158,7 +198,7 @@ class BundleWriter:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.posix_fallocate(self._file, 0, self._size)
         except OSError as cause:
-            if not self._finished:
+            if not self._resumes:
                 self.partial.unlink(missing_ok=True)
                 self._journal.close(remove=True)
             if cause.errno not in _NO_ROOM:

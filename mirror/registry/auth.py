@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -51,8 +51,10 @@ class Authorizer:
         ask: AskToken,
         fault: Callable[[type[RegistryFault], str, str], RegistryFault],
         clock: Callable[[], float] = time.monotonic,
+        others: Collection[str] = (),
     ) -> None:
         self._registry = registry
+        self._others = others
         self._lookup = lookup
         self._ask = ask
         self._fault = fault
@@ -91,7 +93,8 @@ class Authorizer:
     def _fetch(self, challenge: Challenge, scopes: Scopes) -> tuple[str, float]:
         found = self._lookup(_repository(scopes))
         try:
-            url = policy.realm(self._registry, challenge.parameters.get("realm", ""))
+            realm = challenge.parameters.get("realm", "")
+            url = policy.realm(self._registry, realm, self._others)
         except ValueError as cause:
             raise self._fault(Misbehaved, "cannot log in", str(cause)) from None
         service = challenge.parameters.get("service", "")

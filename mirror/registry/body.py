@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import httpx
 
 from mirror.ports import Piece
+from mirror.registry.pace import Dripping, Pace
 from mirror.settings import DIRECT_READ_FROM, RECEIVE_BUFFER
 
 
@@ -16,11 +17,12 @@ class Cut(Exception):
     """The body ended or stalled too early; stays inside this room."""
 
 
-def pieces(response: httpx.Response, size: int) -> Iterator[Piece]:
+def pieces(response: httpx.Response, size: int, window: float) -> Iterator[Piece]:
     """The body as it comes; a piece is valid until the next one is asked for.
 
-    Raises Cut where fewer than ``size`` bytes come; more than ``size`` are passed on, so that
-    the check behind this sees them. httpx's own faults pass through.
+    Raises Cut where fewer than ``size`` bytes come, or too few in ``window`` seconds of waiting;
+    more than ``size`` are passed on, so that the check behind this sees them. What is raised
+    below the HTTP library passes through.
     """
     received = 0
     # Keeping this name keeps the iterator, and the iterator keeps the connection open.
@@ -32,7 +34,7 @@ def pieces(response: httpx.Response, size: int) -> Iterator[Piece]:
         if direct is not None:
             break
     if direct is not None:
-        for view in _receive(direct, size - received):
+        for view in _receive(direct, size - received, Pace(window)):
             received += len(view)
             yield view
     if received < size:
@@ -60,7 +62,7 @@ def _direct_socket(response: httpx.Response, size: int) -> socket.socket | None:
     return raw if isinstance(raw, socket.socket) and not inside else None
 
 
-def _receive(raw: socket.socket, remaining: int) -> Iterator[memoryview]:
+def _receive(raw: socket.socket, remaining: int, pace: Pace) -> Iterator[memoryview]:
     """Fill a buffer, hand it on, fill it again.
 
     Under TLS one call gives one record of 16 KiB at most, so the buffer is filled before it
@@ -70,7 +72,9 @@ def _receive(raw: socket.socket, remaining: int) -> Iterator[memoryview]:
     filled = 0
     try:
         while remaining:
-            count = raw.recv_into(buffer[filled : filled + remaining])
+            with pace.waiting():
+                count = raw.recv_into(buffer[filled : filled + remaining])
+            pace.passed(count)
             filled += count
             remaining -= count
             if filled == len(buffer) or not remaining or not count:
@@ -81,3 +85,5 @@ def _receive(raw: socket.socket, remaining: int) -> Iterator[memoryview]:
     except (OSError, ssl.SSLError) as cause:
         reason = "no byte came in time" if isinstance(cause, TimeoutError) else str(cause)
         raise Cut(f"the connection failed: {reason}") from cause
+    except Dripping as cause:
+        raise Cut(str(cause)) from cause

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from types import TracebackType
 
 import httpx
 
-from mirror.errors import IntegrityFault, Misbehaved, RegistryFault, Side, Unreachable
+from mirror.errors import IntegrityFault, Misbehaved, RegistryFault, Side
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.manifest import Manifest
 from mirror.oci.strictjson import parse_object
-from mirror.ports import Piece
+from mirror.ports import Content, Piece
 from mirror.registry import policy, wire
 from mirror.registry.auth import Scopes
-from mirror.registry.body import pieces
-from mirror.registry.connection import Access, Ask, Connection, encoded
+from mirror.registry.connection import Access, Ask, Connection
+from mirror.registry.download import Downloads
+from mirror.registry.upload import Uploads
 from mirror.settings import MAX_MANIFEST, MAX_PAGES
 from mirror.text import printable
 
@@ -33,6 +34,9 @@ class Registry:
     def __init__(self, host: str, access: Access) -> None:
         self.host = host
         self._wire = Connection(host, access)
+        self._uploads = Uploads(self._wire, self._start)
+        settings = access.settings
+        self._downloads = Downloads(self._wire, self._get, settings.ranges, settings.timeout)
 
     def __enter__(self) -> Registry:
         return self
@@ -51,7 +55,8 @@ class Registry:
         return self._wire.requests
 
     def close(self) -> None:
-        """Close every connection; a transfer still using one fails."""
+        """Give back unfinished uploads, then close every connection; whoever uses one fails."""
+        self._uploads.close()
         self._wire.close()
 
     # --- manifests ------------------------------------------------------------------------
@@ -95,23 +100,11 @@ class Registry:
 
     # --- blobs ----------------------------------------------------------------------------
 
-    @contextmanager
-    def blob(self, repository: str, descriptor: Descriptor) -> Iterator[Iterator[Piece]]:
-        """The bytes of a blob as they come, not yet checked against their digest."""
-        what = f"cannot get blob {descriptor.digest} of {self.host}/{repository}"
-        ask = self._ask("GET", repository, f"blobs/{descriptor.digest}", what)
-        with self._wire.exchange(ask) as response:
-            self._wire.expect(response, what, 200)
-            if encoded(response):
-                raise self._wire.fault(Misbehaved, what, "it sends the blob encoded anew")
-            self._same_length(response, descriptor)
-            yield self._pieces(response, descriptor.size, what)
-
-    def _pieces(self, response: httpx.Response, size: int, what: str) -> Iterator[Piece]:
-        # Around each step and not around the reader's block: in a copy the reader is a request
-        # to another registry, which must not be blamed for this one, nor this one for it.
-        with self._wire.translated(what):
-            yield from pieces(response, size)
+    def blob(
+        self, repository: str, descriptor: Descriptor, start: int = 0
+    ) -> AbstractContextManager[Iterator[Piece]]:
+        """The bytes of a blob from ``start`` on, as they come, not yet checked."""
+        return self._downloads.blob(repository, descriptor, start)
 
     def has_blob(self, repository: str, descriptor: Descriptor) -> bool:
         """True where the blob is there with its full size; Harbor can hold one with size 0."""
@@ -135,40 +128,16 @@ class Registry:
         query = httpx.QueryParams({"mount": str(descriptor.digest), "from": origin})
         with self._wire.exchange(replace(ask, url=ask.url.copy_with(params=query))) as response:
             if response.status_code == 202:
-                self._cancel(self._session(response, what), ask)
+                self._uploads.keep(
+                    repository, descriptor, self._uploads.session(response, ask.scopes, what)
+                )
             elif response.status_code == 429 or not 400 <= response.status_code < 500:
                 self._wire.expect(response, what, 201)
             return response.status_code == 201
 
-    def upload(self, repository: str, descriptor: Descriptor, content: Iterator[Piece]) -> None:
-        """Store a blob in one piece. ``content`` gives exactly its bytes or raises.
-
-        The length is always stated: Harbor stores a body without one with size 0. A fault
-        raised by ``content`` ends the request before its last byte, so nothing is committed.
-        """
-        what = f"cannot upload blob {descriptor.digest} to {self.host}/{repository}"
-        start = self._ask("POST", repository, "blobs/uploads/", what)
-        with self._wire.exchange(start) as response:
-            self._wire.expect(response, what, 202)
-            session = self._session(response, what)
-        put = Ask(
-            "PUT",
-            _with_digest(session, descriptor),
-            what,
-            start.scopes,
-            _framing(descriptor),
-            map(bytes, content),
-        )
-        try:
-            with self._wire.exchange(put) as answer:
-                sent = answer.request.headers.get("authorization", "")
-                if answer.status_code == 401 and not sent.startswith("Basic "):
-                    # The body is spent; the token was renewed, and the next attempt has it.
-                    raise self._wire.fault(Unreachable, what, "the token ended before the upload")
-                self._wire.expect(answer, what, 201)
-        except BaseException:
-            self._cancel(session, start)
-            raise
+    def upload(self, repository: str, descriptor: Descriptor, content: Content) -> None:
+        """Store a blob; one attempt, which goes on where the one before it was cut, if it can."""
+        self._uploads.send(repository, descriptor, content)
 
     def lost(self, repository: str, descriptor: Descriptor) -> RegistryFault:
         """The fault of a registry that took a blob and does not have it."""
@@ -216,17 +185,6 @@ class Registry:
                     what, member="manifest", expected=expected, got=got, place=self.host
                 )
 
-    def _same_length(self, response: httpx.Response, descriptor: Descriptor) -> None:
-        stated = response.headers.get("content-length", str(descriptor.size))
-        if stated != str(descriptor.size):
-            raise IntegrityFault(
-                "a blob has another size than its manifest promises",
-                member=f"blob {descriptor.digest}",
-                expected=f"{descriptor.size} bytes",
-                got=f"{printable(stated, 40)} bytes",
-                place=self.host,
-            )
-
     # --- asking ---------------------------------------------------------------------------
 
     def _ask(self, method: str, repository: str, rest: str, what: str, mount_from: str = "") -> Ask:
@@ -239,28 +197,11 @@ class Registry:
         own = f"repository:{repository}:{actions}"
         return (own, f"repository:{mount_from}:pull") if mount_from else (own,)
 
-    def _session(self, response: httpx.Response, what: str) -> httpx.URL:
-        location, current = response.headers.get("location", ""), response.request.url
-        return self._wire.allowed(what, policy.upload, self._wire.root, current, location)
+    def _start(self, repository: str, what: str) -> Ask:
+        return self._ask("POST", repository, "blobs/uploads/", what)
 
-    def _cancel(self, session: httpx.URL, start: Ask) -> None:
-        """Give an upload session back, if the registry lets us: Harbor's robots may not."""
-        ask = Ask("DELETE", session, "cannot cancel an upload", start.scopes)
-        try:
-            with self._wire.exchange(ask):
-                return
-        except RegistryFault:
-            return
+    def _get(self, repository: str, digest: Digest, what: str) -> Ask:
+        return self._ask("GET", repository, f"blobs/{digest}", what)
 
     def _shown(self, repository: str, name: str | Digest) -> str:
         return f"{self.host}/{repository}{'@' if isinstance(name, Digest) else ':'}{name}"
-
-
-def _with_digest(session: httpx.URL, descriptor: Descriptor) -> httpx.URL:
-    """The session's query carries the registry's own state and is kept to the byte."""
-    before = session.query + b"&" if session.query else b""
-    return session.copy_with(query=before + f"digest={descriptor.digest}".encode())
-
-
-def _framing(descriptor: Descriptor) -> dict[str, str]:
-    return {"Content-Length": str(descriptor.size), "Content-Type": "application/octet-stream"}

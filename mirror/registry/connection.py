@@ -6,11 +6,12 @@ import base64
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 
 import h11
+import httpcore
 import httpx
 
 from mirror import __version__
@@ -19,7 +20,9 @@ from mirror.registry import policy, wire
 from mirror.registry.auth import Authorizer, Scopes
 from mirror.registry.body import Cut
 from mirror.registry.credentials import CredentialStore
+from mirror.registry.gate import Gate
 from mirror.registry.tls import TlsOptions, context
+from mirror.registry.transport import FAULTS, Backend, Forbidden, Transport
 from mirror.settings import (
     CONNECT_TIMEOUT,
     MAX_ERROR_ANSWER,
@@ -70,6 +73,13 @@ class Access:
     plain_http: bool = False
     tls: TlsOptions = field(default_factory=TlsOptions)
     credentials: CredentialStore = field(default_factory=CredentialStore)
+    allowed: frozenset[tuple[str, str]] = frozenset()
+    """Pairs of a registry and a host to which it may send tokens and uploads, or, where the
+    host is on a private network, downloads."""
+
+    def others_of(self, host: str) -> frozenset[str]:
+        """The hosts that ``host`` may name besides its own."""
+        return frozenset(other for registry, other in self.allowed if registry == host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,8 @@ class Ask:
     scopes: Scopes = ()
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     content: Content = field(default=None, repr=False)
+    timeout: float | None = None
+    """Seconds, for a courtesy that waits neither long nor for its turn."""
 
     @property
     def repeatable(self) -> bool:
@@ -96,6 +108,8 @@ class Connection:
         self.host = host
         self.side = access.side
         self._access = access
+        self.others = access.others_of(host)
+        self._gate = Gate(access.settings.concurrency * access.settings.ranges)
         scheme = "http" if access.plain_http else "https"
         try:
             self.root = httpx.URL(f"{scheme}://{_API_HOSTS.get(host, host)}")
@@ -106,6 +120,7 @@ class Connection:
             lambda repository: access.credentials.lookup(host, repository),
             self._ask_token,
             self.fault,
+            others=self.others,
         )
         self._lock = threading.Lock()
         self._made: httpx.Client | None = None
@@ -114,14 +129,23 @@ class Connection:
     @contextmanager
     def exchange(self, ask: Ask) -> Iterator[httpx.Response]:
         """The answer, its body unread; closed at the end, whatever was read of it."""
-        response = self._authorised(ask)
-        try:
-            if ask.method in ("GET", "HEAD"):
-                response = self._redirected(response, ask)
-            yield response
-            self._drain(response)
-        finally:
-            response.close()
+        with nullcontext(0) if ask.timeout else self._gate.passage() as turn:
+            response = self._authorised(ask)
+            try:
+                if ask.method in ("GET", "HEAD"):
+                    response = self._redirected(response, ask)
+                self._heed(response, turn)
+                yield response
+                self._drain(response)
+            finally:
+                response.close()
+
+    def _heed(self, response: httpx.Response, turn: int) -> None:
+        """Let the gate know whether the registry can take more, or wants less."""
+        if response.status_code in (429, 503):
+            self._gate.refused(turn, wire.retry_after(response.headers.get("retry-after", "")))
+        elif response.status_code < 400:
+            self._gate.accepted()
 
     def expect(self, response: httpx.Response, what: str, *good: int) -> None:
         """Raise the fault that the answer means unless its status is one of ``good``."""
@@ -163,12 +187,12 @@ class Connection:
         """Turn what the HTTP library raises into our faults, around lazy bodies too."""
         try:
             yield
-        except (httpx.HTTPError, httpx.StreamError, Cut) as cause:
+        except (httpx.HTTPError, httpx.StreamError, *FAULTS, Cut) as cause:
             if isinstance(cause.__context__, httpx.InvalidURL):
                 # httpx reads the Location of a redirect even where it does not follow it.
                 raise self.fault(Misbehaved, what, printable(str(cause))) from cause
             raise self._transport_fault(what, cause) from cause
-        except (httpx.InvalidURL, UnicodeError, h11.LocalProtocolError) as cause:
+        except (httpx.InvalidURL, UnicodeError, h11.LocalProtocolError, Forbidden) as cause:
             # h11's is raised for a body of another length than was stated, and httpx lets it by.
             raise self.fault(Misbehaved, what, printable(str(cause))) from cause
 
@@ -178,6 +202,9 @@ class Connection:
             self._made.close()
 
     def _authorised(self, ask: Ask) -> httpx.Response:
+        if policy.origin(ask.url) != policy.origin(self.root):
+            # An upload to a host that the operator allowed: it gets the bytes and no token.
+            return self._send(ask, "")
         header = self._auth.header(ask.scopes)
         response = self._send(ask, header)
         if response.status_code != 401:
@@ -232,7 +259,11 @@ class Connection:
         with self.translated(ask.what):
             client = self._client
             request = client.build_request(
-                ask.method, ask.url, headers=headers, content=ask.content
+                ask.method,
+                ask.url,
+                headers=headers,
+                content=ask.content,
+                timeout=ask.timeout or _timeout(self._access),
             )
             return client.send(request, stream=True, auth=None)
 
@@ -258,19 +289,24 @@ class Connection:
         """Made at the first request: a TLS context costs 20 ms that a refused command can save."""
         with self._lock:
             if self._made is None:
-                self._made = _make_client(self._access)
+                self._made = _make_client(self._access, self._home())
             return self._made
+
+    def _home(self) -> set[str]:
+        """The hosts that the operator named, without their ports."""
+        return {self.root.host} | {httpx.URL(f"//{other}").host for other in self.others}
 
     def _transport_fault(self, what: str, cause: Exception) -> RegistryFault:
         text = printable(str(cause)) or type(cause).__name__
         for sign, hint in _TLS_SIGNS:
             if sign.search(text):
                 return Untrusted(self.side, self.host, what, fact=text, hint=hint)
-        if isinstance(cause, httpx.TimeoutException):
+        if isinstance(cause, httpcore.TimeoutException):
             waited = _timeout(self._access).read or 0.0
-            if isinstance(cause, httpx.ConnectTimeout):
+            if isinstance(cause, httpcore.ConnectTimeout):
                 waited = _timeout(self._access).connect or 0.0
-            text = f"{self.host} gave no answer within {waited:.0f} s ({type(cause).__name__})"
+            why = f"{self.host} gave no answer within {waited:.0f} s ({type(cause).__name__})"
+            text = f"{self.host} is too slow: {text}" if text.startswith("only ") else why
         return self.fault(Unreachable, what, text)
 
 
@@ -298,25 +334,26 @@ def _timeout(access: Access) -> httpx.Timeout:
     return httpx.Timeout(seconds, connect=min(CONNECT_TIMEOUT, seconds))
 
 
-def _make_client(access: Access) -> httpx.Client:
-    """``trust_env`` stays on for the proxy variables alone; trust and credentials are ours.
+def _make_client(access: Access, home: set[str]) -> httpx.Client:
+    """A client without cookies, redirects, or trust and credentials that are not ours.
 
-    Cookies are neither kept nor sent.
+    ``home`` are the hosts whose addresses are nobody's business but the operator's.
     """
+    settings = access.settings
+    backend = Backend(settings.timeout, home, private=access.side is Side.DESTINATION)
     trust = context(access.tls)
     try:
-        client = httpx.Client(
-            verify=trust,
-            follow_redirects=False,
-            timeout=_timeout(access),
-            limits=httpx.Limits(
-                max_connections=None, max_keepalive_connections=2 * access.settings.concurrency
-            ),
-            headers={"User-Agent": f"tkg-mirror/{__version__}", "Accept-Encoding": "identity"},
-        )
-    except (ValueError, ImportError, httpx.InvalidURL):
+        transport = Transport(trust, backend, 2 * settings.concurrency * settings.ranges)
+    except (ValueError, httpx.InvalidURL):
         # Its address is not quoted: there may be a password in it.
         fact = "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names no HTTP proxy"
         raise InputFault("cannot use the proxy of this environment", fact=fact) from None
+    client = httpx.Client(
+        transport=transport,
+        trust_env=False,
+        follow_redirects=False,
+        timeout=_timeout(access),
+        headers={"User-Agent": f"tkg-mirror/{__version__}", "Accept-Encoding": "identity"},
+    )
     client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return client

@@ -7,6 +7,8 @@ names inside a URL, and a step down from https to http.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import httpx
 
 # Registries whose token service is known to stand elsewhere (their own documentation).
@@ -26,13 +28,13 @@ def redirect(current: httpx.URL, location: str) -> httpx.URL:
     return _joined(current, location)
 
 
-def realm(registry: httpx.URL, text: str) -> httpx.URL:
-    """The token service: on the registry's own host, or the one known for that registry.
+def realm(registry: httpx.URL, text: str, others: Collection[str] = ()) -> httpx.URL:
+    """The token service: on the registry's own host, the one known for it, or one of ``others``.
 
     Credentials go there, so a registry may not choose it freely (CVE-2026-48978).
     """
     target = _joined(registry, text)
-    if origin(target) == origin(registry):
+    if _own(registry, target, others):
         return target
     if (
         target.scheme == "https"
@@ -43,13 +45,16 @@ def realm(registry: httpx.URL, text: str) -> httpx.URL:
     raise ValueError(f"its token service {_shown(target)} is not on its own host")
 
 
-def upload(registry: httpx.URL, current: httpx.URL, location: str) -> httpx.URL:
-    """An upload session's next URL: on the registry itself, its query kept as it is.
+def upload(
+    registry: httpx.URL, current: httpx.URL, location: str, others: Collection[str] = ()
+) -> httpx.URL:
+    """An upload session's next URL: on the registry itself or one of ``others``, its query kept.
 
-    The upload carries a token, so another host would be given it (CVE-2026-50151).
+    The upload carries the image, and on the registry itself a token, so another host would be
+    given them (CVE-2026-50151).
     """
     target = _joined(current, location)
-    if origin(target) != origin(registry):
+    if not _own(registry, target, others):
         raise ValueError(f"it sends an upload to {_shown(target)}, which is not itself")
     return target
 
@@ -64,6 +69,15 @@ def next_page(registry: httpx.URL, current: httpx.URL, location: str) -> httpx.U
     ):
         raise ValueError(f"its next page is {_shown(target)}")
     return target
+
+
+def _own(registry: httpx.URL, target: httpx.URL, others: Collection[str]) -> bool:
+    """True for the registry's own origin, and for a host that the operator allowed it to name.
+
+    ``others`` are ``host`` or ``host:port``; without a port the scheme's own is meant.
+    """
+    named = {origin(httpx.URL(f"{target.scheme}://{other}")) for other in others}
+    return origin(target) == origin(registry) or origin(target) in named
 
 
 def _joined(base: httpx.URL, location: str) -> httpx.URL:

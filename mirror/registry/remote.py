@@ -10,7 +10,7 @@ from types import TracebackType
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.manifest import Manifest
-from mirror.ports import Piece
+from mirror.ports import Content, Piece
 from mirror.registry.client import Registry
 from mirror.registry.connection import Access
 
@@ -55,10 +55,12 @@ class Registries:
         """The manifest of a tag or digest."""
         return self.at(host).manifest(repository, name)
 
-    def read(self, descriptor: Descriptor, origin: str) -> AbstractContextManager[Iterator[Piece]]:
+    def read(
+        self, descriptor: Descriptor, origin: str, start: int = 0
+    ) -> AbstractContextManager[Iterator[Piece]]:
         """A blob of ``origin``, which is ``host/repository``."""
         host, _, repository = origin.partition("/")
-        return self.at(host).blob(repository, descriptor)
+        return self.at(host).blob(repository, descriptor, start)
 
 
 class Project:
@@ -75,8 +77,8 @@ class Project:
         """Take the blob over from another repository of the same registry."""
         return self.registry.mount(target, descriptor, holder)
 
-    def write(self, descriptor: Descriptor, target: str, pieces: Iterator[Piece]) -> None:
+    def write(self, descriptor: Descriptor, target: str, content: Content) -> None:
         """Upload the blob, and see that it is there: an answer of 201 is only a word."""
-        self.registry.upload(target, descriptor, pieces)
+        self.registry.upload(target, descriptor, content)
         if not self.registry.has_blob(target, descriptor):
             raise self.registry.lost(target, descriptor)

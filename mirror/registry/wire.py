@@ -7,7 +7,15 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from mirror.errors import Misbehaved, NotFound, Refused, RegistryFault, Side, Unreachable
+from mirror.errors import (
+    Incomplete,
+    Misbehaved,
+    NotFound,
+    Refused,
+    RegistryFault,
+    Side,
+    Unreachable,
+)
 from mirror.oci import mediatypes
 from mirror.oci.strictjson import parse_object
 from mirror.settings import LONGEST_PAUSE
@@ -37,6 +45,8 @@ def fault_of(
         return Refused(side, host, what, fact=fact, hint=_POLICY)
     if status == 404:
         return NotFound(side, host, what, fact=fact)
+    if status == 400 and "MANIFEST_BLOB_UNKNOWN" in fact:
+        return Incomplete(side, host, what, fact=fact)
     return Misbehaved(side, host, what, fact=fact)
 
 

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from mirror.errors import BundleFault, Fault, IntegrityFault, RegistryFault
+from mirror.errors import BundleFault, Exhausted, Fault, IntegrityFault, RegistryFault
 from mirror.settings import STOP_GRACE
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Faults that say nothing about the next item.
+# Faults that say nothing about the next item; but a registry without room has none for it either.
 _OF_ONE_ITEM = (RegistryFault, IntegrityFault, BundleFault)
 
 
@@ -39,8 +39,8 @@ class Outcome(Generic[Item, Result]):
 class Crew:
     """``workers`` threads; the first fault stops them all unless ``keep_going``.
 
-    A full disk, an unusable CA file or another fault that is not a registry's or a blob's own
-    stops them in any case: whatever comes next would fail alike.
+    A full disk here or at the registry, an unusable CA file or another fault that is not a
+    registry's or a blob's own stops them in any case: whatever comes next would fail alike.
     """
 
     workers: int
@@ -80,6 +80,10 @@ class Crew:
             raise Stopped
 
 
+def _of_one_item(fault: Fault) -> bool:
+    return isinstance(fault, _OF_ONE_ITEM) and not isinstance(fault, Exhausted)
+
+
 def _part(threads: Iterable[threading.Thread]) -> None:
     end = time.monotonic() + STOP_GRACE
     for thread in threads:
@@ -117,7 +121,7 @@ class _Shift(Generic[Item, Result]):
         except Stopped:
             return False
         except Fault as fault:
-            if not self._crew.keep_going or not isinstance(fault, _OF_ONE_ITEM):
+            if not self._crew.keep_going or not _of_one_item(fault):
                 return self._fail(fault)
             outcome = Outcome(item, fault=fault)
         except BaseException as bug:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from mirror.errors import Fault, RegistryFault, Side
-from mirror.events import Advanced, ItemEnded, ItemStarted, Listener
-from mirror.oci.descriptor import Descriptor
-from mirror.ports import Move, Sink, Source
+from mirror.errors import Fault, IntegrityFault, RegistryFault, Side
+from mirror.events import Advanced, ItemEnded, ItemStarted, Listener, Waiting
+from mirror.ports import Move, Piece, Sink, Source
 from mirror.transfer.crew import Crew, Outcome
+from mirror.transfer.limit import Limit
+from mirror.transfer.passage import Passage
 from mirror.transfer.retry import Retry
 from mirror.transfer.schedule import largest_first
-from mirror.transfer.verify import verified
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Engine:
     crew: Crew
     retry: Retry
     listener: Listener
+    limit: Limit | None = None
 
     def run(self, moves: Iterable[Move]) -> list[Outcome[Move, Tally]]:
         """Move all of them, the largest first; faults as ``Crew.run`` says."""
@@ -68,7 +70,7 @@ class Engine:
         tally, holders = Tally(), list(move.held_by)
         for target in move.targets:
             try:
-                tally += self.retry(partial(self._place, move, target, holders))
+                tally += self._bring(move, target, holders)
                 holders.insert(0, target)
             except RegistryFault as fault:
                 tally += Tally(missed=((target, fault),))
@@ -77,32 +79,64 @@ class Engine:
                     raise
         return tally
 
-    def _place(self, move: Move, target: str, holders: list[str]) -> Tally:
+    def _bring(self, move: Move, target: str, holders: list[str]) -> Tally:
+        """Bring the blob to one target, in as many attempts as are allowed.
+
+        Wrong bytes from a registry are asked for once more, from the first one: a cache on the
+        way may have been ill. Those of a file do not get better.
+        """
+        progress = _Progress(self.crew, self.listener, str(move.descriptor.digest))
+        passage = Passage(move, move.origin or self.place, partial(self._read, move), progress)
+        attempt = partial(self._place, move, target, holders, passage)
+        try:
+            try:
+                return self.retry(attempt, lambda: passage.furthest)
+            except IntegrityFault as fault:
+                if not move.origin:
+                    raise
+                self.listener(Waiting(str(fault), 0.0, 1))
+                return self.retry(attempt)
+        except BaseException:
+            progress.undo()
+            raise
+
+    def _place(self, move: Move, target: str, holders: list[str], passage: Passage) -> Tally:
         """Bring the blob to one target: mount where another place has it, else look, else send."""
         descriptor = move.descriptor
         if holders and self.sink.mount(descriptor, target, holders[0]):
             return Tally(mounted=descriptor.size)
         if self.sink.holds(descriptor, target):
             return Tally(skipped=descriptor.size)
-        self._send(descriptor, move.origin, target)
-        return Tally(moved=descriptor.size)
+        self.sink.write(descriptor, target, passage)
+        return Tally(moved=descriptor.size - passage.recalled, skipped=passage.recalled)
 
-    def _send(self, descriptor: Descriptor, origin: str, target: str) -> None:
-        key, gone = str(descriptor.digest), 0
+    @contextmanager
+    def _read(self, move: Move, start: int) -> Iterator[Iterator[Piece]]:
+        with self.source.read(move.descriptor, move.origin, start) as pieces:
+            yield self.limit.through(pieces) if self.limit else pieces
 
-        def passed(count: int) -> None:
-            nonlocal gone
-            self.crew.check()
-            gone += count
-            self.listener(Advanced(key, count))
 
-        try:
-            with self.source.read(descriptor, origin) as pieces:
-                checked = verified(pieces, descriptor, origin or self.place, passed)
-                self.sink.write(descriptor, target, checked)
-        except BaseException:
-            self.listener(Advanced(key, -gone))
-            raise
+@dataclass(slots=True)
+class _Progress:
+    """Tells the listener how far one blob is, and asks whether the run goes on."""
+
+    crew: Crew
+    listener: Listener
+    key: str
+    shown: int = 0
+
+    def __call__(self, position: int) -> None:
+        self.crew.check()
+        self._show(position)
+
+    def undo(self) -> None:
+        """All that was shown was in vain."""
+        self._show(0)
+
+    def _show(self, position: int) -> None:
+        if position != self.shown:
+            self.listener(Advanced(self.key, position - self.shown))
+            self.shown = position
 
 
 def _word(tally: Tally) -> str:

@@ -1,9 +1,11 @@
 """The journal: an append-only list of the blobs that a run has finished.
 
-One line a blob, ``<hex> <check>``, after a first line that names the work it belongs to. A
-line counts only if it is whole and its check fits, so what a killed run left half-written is
-ignored. The journal is a hint at what to look at, not a proof: bytes that it names are hashed
-again before they are believed, since a power cut may keep a line and lose the bytes.
+One line a blob, ``<hex> <check>``, after a first line that names the work it belongs to; of a
+large blob also now and then how far it is, ``<hex> <bytes> <check>``, where the last such line
+counts. A line counts only if it is whole and its check fits, so what a killed run left
+half-written is ignored. The journal is a hint at what to look at, not a proof: bytes that it
+names are hashed again before they are believed, since a power cut may keep a line and lose the
+bytes.
 """
 
 from __future__ import annotations
@@ -24,17 +26,22 @@ class Journal:
         self._first = _line(work)
         self._file: int | None = None
 
-    def finished(self) -> set[Digest]:
-        """What an earlier run on the same work had finished; empty for any other file."""
+    def earlier(self) -> tuple[set[Digest], dict[Digest, int]]:
+        """What an earlier run on the same work had finished, and had begun, in bytes.
+
+        Empty for any other file.
+        """
         try:
             lines = self.path.read_bytes().splitlines(keepends=True)
         except FileNotFoundError:
-            return set()
+            return set(), {}
         except OSError as cause:
             raise MachineFault.from_os("cannot read the journal", cause) from cause
         if not lines or lines[0] != self._first:
-            return set()
-        return {Digest(line[:64].decode()) for line in lines[1:] if _whole(line)}
+            return set(), {}
+        sizes = dict(found for line in lines[1:] if (found := _parse(line)))
+        finished = {digest for digest, size in sizes.items() if size is None}
+        return finished, {digest: size for digest, size in sizes.items() if size}
 
     def start(self, *, afresh: bool) -> None:
         """Begin to append, to an empty journal if ``afresh``."""
@@ -47,11 +54,19 @@ class Journal:
             raise MachineFault.from_os("cannot write the journal", cause) from cause
 
     def add(self, digest: Digest) -> None:
-        """Note a finished blob; one write, so that lines of two threads never mix."""
+        """Note a finished blob."""
+        self._append(_line(digest))
+
+    def mark(self, digest: Digest, size: int) -> None:
+        """Note that the first ``size`` bytes of a blob are in their place."""
+        self._append(_line(digest, size))
+
+    def _append(self, line: bytes) -> None:
+        """One write, so that lines of two threads never mix."""
         if self._file is None:
             raise RuntimeError("the journal was not started")
         try:
-            os.write(self._file, _line(digest))
+            os.write(self._file, line)
         except OSError as cause:
             raise MachineFault.from_os("cannot write the journal", cause) from cause
 
@@ -64,13 +79,18 @@ class Journal:
             self.path.unlink(missing_ok=True)
 
 
-def _line(digest: Digest) -> bytes:
-    name = digest.hex.encode()
-    return b"%s %08x\n" % (name, zlib.crc32(name))
+def _line(digest: Digest, size: int | None = None) -> bytes:
+    said = digest.hex.encode() if size is None else b"%s %d" % (digest.hex.encode(), size)
+    return b"%s %08x\n" % (said, zlib.crc32(said))
 
 
-def _whole(line: bytes) -> bool:
+def _parse(line: bytes) -> tuple[Digest, int | None] | None:
+    """The blob of a line and how far it is, None for all of it; None for no line of ours."""
+    said, _, _check = line.rpartition(b" ")
+    name, _, number = said.partition(b" ")
     try:
-        return line == _line(Digest.parse("sha256:" + line[:64].decode("ascii")))
+        digest = Digest.parse("sha256:" + name.decode("ascii"))
+        size = int(number) if number else None
     except ValueError:
-        return False
+        return None
+    return (digest, size) if line == _line(digest, size) else None

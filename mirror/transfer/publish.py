@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from mirror.errors import IntegrityFault, TagTaken
+from mirror.errors import Incomplete, IntegrityFault, NotFound, TagTaken
 from mirror.events import ItemEnded, ItemStarted, Listener
 from mirror.oci.digest import Digest
 from mirror.oci.graph import ImageGraph
+from mirror.oci.manifest import Manifest
 from mirror.ports import Library
 from mirror.transfer.crew import Crew, Outcome
 from mirror.transfer.retry import Retry
@@ -49,6 +50,8 @@ class Publisher:
     """Of the registry, for faults."""
     overwrite: bool = False
     """Replace tags that name other images."""
+    complete: Callable[[Publication], None] | None = None
+    """Brings the blobs that a registry turns out to lack."""
 
     def survey(self, images: Sequence[Publication]) -> list[Outcome[Publication, Digest | None]]:
         """What each image's tag points at now; one request an image."""
@@ -78,15 +81,33 @@ class Publisher:
     def _put(self, image: Publication) -> int:
         *children, root = image.graph.manifests
         for child in children:
-            self.retry(partial(self.library.put_manifest, image.repository, child.digest, child))
+            self._store(image, child.digest, child)
             self._read_back(image.repository, child.digest, child.digest)
-        # Asked again: an upload can take hours, in which somebody else may have pushed.
-        now = self._current(image)
+        # Asked again: an upload can take hours, in which somebody else may have pushed. By GET,
+        # since a HEAD that wrongly says 404 would let an image be replaced.
+        now = self.retry(partial(self._present, image))
         self.refuse_taken([(image, now)])
         if now != image.digest:
-            self.retry(partial(self.library.put_manifest, image.repository, image.name, root))
+            self._store(image, image.name, root)
         self._read_back(image.repository, image.name, image.digest)
         return sum(len(manifest.raw) for manifest in image.graph.manifests)
+
+    def _present(self, image: Publication) -> Digest | None:
+        try:
+            return self.library.manifest(image.repository, image.name).digest
+        except NotFound:
+            return None
+
+    def _store(self, image: Publication, name: str | Digest, manifest: Manifest) -> None:
+        """Put a manifest; where the registry lacks what it names, bring that, once."""
+        put = partial(self.library.put_manifest, image.repository, name, manifest)
+        try:
+            self.retry(put)
+        except Incomplete:
+            if self.complete is None:
+                raise
+            self.complete(image)
+            self.retry(put)
 
     def _read_back(self, repository: str, name: str | Digest, promised: Digest) -> None:
         """A registry's 201 is not yet proof: ask for the bytes under the name and hash them."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mirror.errors import RegistryFault, Unreachable
 from mirror.events import Listener, Waiting
-from mirror.settings import FIRST_PAUSE, LONGEST_PAUSE
+from mirror.settings import LONGEST_PAUSE, PROGRESS
 from mirror.transfer.crew import Crew
 
 if TYPE_CHECKING:
@@ -24,17 +24,26 @@ class Retry:
     retries: int
     crew: Crew
     listener: Listener
+    first_pause: float = 1.0
 
-    def __call__(self, act: Callable[[], Result]) -> Result:
-        """``act``'s result, after at most ``retries`` further attempts; else its last fault."""
+    def __call__(
+        self, act: Callable[[], Result], progress: Callable[[], int] | None = None
+    ) -> Result:
+        """``act``'s result, after at most ``retries`` further attempts; else its last fault.
+
+        ``progress`` says how many bytes the attempts have moved between them: one that moved
+        on by PROGRESS starts the count anew, so a link that is cut every 5 MB can carry 5 GB.
+        """
         try:
             return self._attempt(act)
         except RegistryFault as fault:
             if not self.retries or not _may_pass(fault):
                 raise
-            return self._again(act, fault)
+            return self._again(act, fault, _Patience(self.retries, progress or (lambda: 0), self))
 
-    def _again(self, act: Callable[[], Result], first: RegistryFault) -> Result:
+    def _again(
+        self, act: Callable[[], Result], first: RegistryFault, patience: _Patience
+    ) -> Result:
         """Hand the attempt that failed and all further ones to tenacity, loaded only now."""
         import tenacity
         from tenacity.nap import sleep_using_event
@@ -48,8 +57,8 @@ class Retry:
 
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_may_pass),
-            wait=_pause,
-            stop=tenacity.stop_after_attempt(self.retries + 1),
+            wait=patience.pause,
+            stop=patience.over,
             sleep=sleep_using_event(self.crew.stop),
             before_sleep=self._tell,
             reraise=True,
@@ -71,15 +80,43 @@ def _may_pass(fault: BaseException) -> bool:
     return isinstance(fault, RegistryFault) and fault.temporary
 
 
-def _pause(state: RetryCallState) -> float:
-    """What the registry asks for wins over what we would have chosen.
+@dataclass(slots=True)
+class _Patience:
+    """When to stop and how long to wait, by the attempts since the last one that got on."""
 
-    Else the wait doubles, with full jitter: workers that failed together do not come back
-    together.
-    """
-    from tenacity import wait_random_exponential
+    retries: int
+    progress: Callable[[], int]
+    retry: Retry
+    reached: int = 0
+    failures: int = 0
 
-    fault = state.outcome.exception() if state.outcome else None
-    if isinstance(fault, Unreachable) and fault.retry_after is not None:
-        return fault.retry_after
-    return wait_random_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE / 4)(state)
+    def pause(self, state: RetryCallState) -> float:
+        """What the registry asks for wins over what we would have chosen.
+
+        Else the wait doubles, with full jitter: workers that failed together do not come back
+        together. Tenacity asks for the pause before it asks whether to stop.
+        """
+        from tenacity import wait_random
+
+        got_on = self._count()
+        fault = state.outcome.exception() if state.outcome else None
+        if isinstance(fault, Unreachable) and fault.retry_after is not None:
+            return fault.retry_after
+        if got_on and not (isinstance(fault, Unreachable) and fault.answered):
+            # The connection was cut, and the registry is well: nothing is won by waiting.
+            return 0.0
+        longest = self.retry.first_pause * 2 ** (self.failures - 1)
+        return wait_random(0, min(longest, LONGEST_PAUSE / 4))(state)
+
+    def over(self, _state: RetryCallState) -> bool:
+        """True where no further attempt is allowed."""
+        return self.failures > self.retries
+
+    def _count(self) -> bool:
+        """Count one more failure, from one where the attempt got on; True if it did."""
+        now = self.progress()
+        got_on = now >= self.reached + PROGRESS
+        if got_on:
+            self.reached, self.failures = now, 0
+        self.failures += 1
+        return got_on

@@ -13,6 +13,7 @@ from mirror.errors import BundleFault, Misbehaved
 from mirror.oci.digest import Digest
 from mirror.registry.remote import Project
 from tests.fakes.behaviours import answer
+from tests.fakes.content import Given
 from tests.fakes.simple import FakeRegistry
 from tests.mirror.bundle.small import two_images
 from tests.mirror.registry.reach import blob_of, fault_of, reach
@@ -24,7 +25,7 @@ def test_a_blob_that_was_taken_and_not_kept_is_found_out(fake: FakeRegistry) -> 
     fake.on("PUT", "/blobs/uploads/", answer(201))
     with reach(fake.host) as client:
         project = Project(client)
-        fault = fault_of(Misbehaved, lambda: project.write(blob, "air/gap", iter([content])))
+        fault = fault_of(Misbehaved, lambda: project.write(blob, "air/gap", Given(content)))
     assert str(blob.digest) in fault.what
 
 

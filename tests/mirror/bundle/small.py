@@ -21,6 +21,7 @@ from mirror.oci.digest import Digest
 from mirror.oci.graph import ImageGraph, walk
 from mirror.oci.manifest import Manifest
 from scripts.world.images import DOCKER, OCI, Blob, Image, Layer, make_image, make_index
+from tests.fakes.content import Given
 
 HOST = "registry.example.com"
 BOM = BomFact("tkg-bom", "v0.9.0", f"sha256:{'0' * 64}")
@@ -40,7 +41,7 @@ class Small:
         writer = BundleWriter(path, self.contents, mtime=mtime)
         try:
             for blob in self.fetched if order is None else order:
-                writer.write(blob, "", iter([self.bytes_of[blob.digest]]))
+                writer.write(blob, "", Given(self.bytes_of[blob.digest]))
             writer.finish()
         finally:
             writer.close()

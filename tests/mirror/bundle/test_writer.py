@@ -8,7 +8,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,10 @@ from mirror.bundle.writer import BundleWriter, file_size, refuse_existing
 from mirror.errors import IntegrityFault, MachineFault
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
-from mirror.transfer.verify import verified
+from mirror.ports import Move
+from mirror.transfer.passage import Passage
 from scripts.world.images import make_image
+from tests.fakes.content import Given
 from tests.mirror.bundle.small import Small, layer, pair, small, two_images
 
 
@@ -44,7 +46,7 @@ def start(output: Path, made: Small, count: int) -> list[Descriptor]:
     """Leave a run behind that finished so many blobs; returns those."""
     with closing(writer(output, made)) as unfinished:
         for blob in made.fetched[:count]:
-            unfinished.write(blob, "", iter([made.bytes_of[blob.digest]]))
+            unfinished.write(blob, "", Given(made.bytes_of[blob.digest]))
     return made.fetched[:count]
 
 
@@ -70,7 +72,7 @@ def test_force_replaces_it_only_when_the_new_one_is_whole(output: Path) -> None:
     output.write_bytes(b"somebody's work")
     with closing(writer(output, made, force=True)) as forced:
         for blob in made.fetched:
-            forced.write(blob, "", iter([made.bytes_of[blob.digest]]))
+            forced.write(blob, "", Given(made.bytes_of[blob.digest]))
         assert output.read_bytes() == b"somebody's work"
         forced.finish()
     with Bundle(output) as bundle:
@@ -112,7 +114,7 @@ def test_a_second_run_on_the_same_file_is_refused_and_disturbs_nothing(output: P
     made = two_images()
     with closing(writer(output, made)) as first:
         for blob in made.fetched:
-            first.write(blob, "", iter([made.bytes_of[blob.digest]]))
+            first.write(blob, "", Given(made.bytes_of[blob.digest]))
         with pytest.raises(MachineFault, match="another run"):
             writer(output, made)
         first.finish()
@@ -150,7 +152,7 @@ def test_a_closed_writer_writes_nowhere(output: Path) -> None:
     victim = os.open(output.with_name("victim"), os.O_RDWR | os.O_CREAT)
     try:
         with pytest.raises(MachineFault):
-            stale.write(made.fetched[0], "", iter([b"late"]))
+            stale.write(made.fetched[0], "", Given(b"late"))
         assert os.fstat(victim).st_size == 0
     finally:
         os.close(victim)
@@ -237,7 +239,7 @@ def test_going_on_gives_the_same_bytes(output: Path) -> None:
     start(output, made, 2)
     with closing(writer(output, made)) as again:
         for blob in made.fetched[2:]:
-            again.write(blob, "", iter([made.bytes_of[blob.digest]]))
+            again.write(blob, "", Given(made.bytes_of[blob.digest]))
         again.finish()
     assert output.read_bytes() == undisturbed
     assert not journal(output).exists()
@@ -253,7 +255,7 @@ def test_a_torn_last_line_counts_for_nothing_and_spoils_no_other(output: Path) -
     # What is written after a torn line is a line of its own.
     journal(output).write_bytes(whole[:-5])
     with closing(writer(output, made)) as again:
-        again.write(second, "", iter([made.bytes_of[second.digest]]))
+        again.write(second, "", Given(made.bytes_of[second.digest]))
     assert held(output, made) == [first, second]
 
 
@@ -315,9 +317,11 @@ def test_a_blob_that_failed_half_way_is_not_in_the_journal(output: Path) -> None
     blob = made.fetched[0]
     wrong = bytes([made.bytes_of[blob.digest][0] ^ 1]) + made.bytes_of[blob.digest][1:]
     with closing(writer(output, made)) as failing:
-        pieces = verified(iter([wrong[:9], wrong[9:]]), blob, "the source", lambda _count: None)
+        move = Move(blob, "", ("",))
+        read = lambda start: nullcontext(iter([wrong[start:9], wrong[9:]]))  # noqa: E731
+        content = Passage(move, "the source", read, lambda _position: None)
         with pytest.raises(IntegrityFault):
-            failing.write(blob, "", pieces)
+            failing.write(blob, "", content)
     assert held(output, made) == []
 
 

@@ -22,6 +22,8 @@ CODES = [
     (errors.Unreachable(HERE, "h", "no answer"), 4),
     (errors.Untrusted(HERE, "h", "unknown CA"), 4),
     (errors.Misbehaved(HERE, "h", "nonsense"), 4),
+    (errors.Incomplete(HERE, "h", "lacks a blob"), 4),
+    (errors.Exhausted(HERE, "h", "500 again"), 4),
     (errors.Refused(HERE, "h", "401"), 5),
     (errors.IntegrityFault("wrong bytes", **BYTES), 6),
     (errors.TagTaken("h", [("p:t", "sha256:1", "sha256:2")]), 6),

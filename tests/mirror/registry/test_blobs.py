@@ -3,11 +3,13 @@ from __future__ import annotations
 import gzip
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from mirror.errors import IntegrityFault, Misbehaved, NotFound, Side, Unreachable
 from mirror.oci.descriptor import Descriptor
+from mirror.ports import Piece
 from mirror.registry.client import Registry
 from mirror.registry.tls import TlsOptions
 from mirror.settings import DIRECT_READ_FROM, KIB, MIB
@@ -22,6 +24,7 @@ from tests.fakes.behaviours import (
     stall,
     with_headers,
 )
+from tests.fakes.content import Given
 from tests.fakes.simple import FakeRegistry
 from tests.mirror.registry.peers import Peer, endless
 from tests.mirror.registry.reach import (
@@ -170,6 +173,19 @@ class Blot(Exception):
     """Something of the reader's own."""
 
 
+class Copied(Given):
+    """Content that comes out of a registry."""
+
+    def __init__(self, source: Registry, descriptor: Descriptor) -> None:
+        super().__init__(b"")
+        self._source, self._descriptor = source, descriptor
+
+    @contextmanager
+    def open(self, start: int) -> Iterator[Iterator[Piece]]:
+        with self._source.blob(REPOSITORY, self._descriptor, start) as pieces:
+            yield pieces
+
+
 def test_the_readers_own_faults_pass_through(fake: FakeRegistry) -> None:
     descriptor = shelve(fake, noise(LARGE))
     for own in (Blot(), UnicodeDecodeError("utf-8", b"", 0, 0, "of the reader")):
@@ -196,8 +212,7 @@ def test_in_a_copy_the_side_that_failed_is_blamed(
     ):
 
         def copy() -> None:
-            with source.blob(REPOSITORY, descriptor) as pieces:
-                sink.upload("tkg/copy", descriptor, pieces)
+            sink.upload("tkg/copy", descriptor, Copied(source, descriptor))
 
         fault = fault_of(Unreachable, copy)
         assert (fault.side, fault.host) == (Side.SOURCE, fake.host)

@@ -8,7 +8,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from mirror.errors import IntegrityFault, Misbehaved, NotFound, Refused, Side, Unreachable
+from mirror.errors import (
+    Incomplete,
+    IntegrityFault,
+    Misbehaved,
+    NotFound,
+    Refused,
+    Side,
+    Unreachable,
+)
 from mirror.oci import mediatypes
 from mirror.oci.digest import Digest
 from mirror.oci.manifest import Manifest
@@ -185,7 +193,7 @@ def test_a_manifest_is_put_byte_by_byte_under_its_own_type(
 
 def test_an_immutable_tag_is_a_refusal_and_a_missing_blob_misbehaviour(fake: FakeRegistry) -> None:
     with reach(fake.host, side=Side.DESTINATION) as client:
-        fault = fault_of(Misbehaved, client.put_manifest, REPOSITORY, TAG, seeded())
+        fault = fault_of(Incomplete, client.put_manifest, REPOSITORY, TAG, seeded())
         assert "MANIFEST_BLOB_UNKNOWN" in fault.fact
         fake.on("PUT", "/manifests/", answer(412, "PRECONDITION"))
         assert (

@@ -12,6 +12,7 @@ from mirror.errors import Fault, Side, Unreachable
 from mirror.registry.client import Registry
 from mirror.registry.tls import TlsOptions
 from mirror.settings import MIB
+from tests.fakes.content import Given
 from tests.mirror.oci.documents import steady
 from tests.mirror.registry.peers import Peer, Script, endless, is_silent, resets, says
 from tests.mirror.registry.reach import (
@@ -23,7 +24,6 @@ from tests.mirror.registry.reach import (
     reach,
     read,
     seeded,
-    sliced,
     words,
 )
 
@@ -94,7 +94,7 @@ ACTS: dict[str, Callable[[Registry], object]] = {
     "manifest": lambda client: client.manifest(REPOSITORY, TAG),
     "blob": lambda client: read(client, BLOB),
     "put": lambda client: client.put_manifest(REPOSITORY, TAG, seeded()),
-    "upload": lambda client: client.upload(REPOSITORY, BLOB, sliced(LARGE)),
+    "upload": lambda client: client.upload(REPOSITORY, BLOB, Given(LARGE)),
     "tags": lambda client: client.tags(REPOSITORY),
     "tagged": lambda client: client.tagged(REPOSITORY, TAG),
     "has": lambda client: client.has_blob(REPOSITORY, BLOB),

@@ -6,6 +6,7 @@ from mirror.errors import Side
 from mirror.registry.connection import Access
 from mirror.registry.remote import Project, Registries
 from scripts.world.registry import Registry as RealRegistry
+from tests.fakes.content import Given
 from tests.fakes.simple import FakeRegistry
 from tests.mirror.registry.reach import (
     IMAGE,
@@ -17,7 +18,6 @@ from tests.mirror.registry.reach import (
     reach,
     seeded,
     shelve,
-    sliced,
 )
 
 ACCESS = Access(Side.SOURCE, plain_http=True)
@@ -53,7 +53,7 @@ def test_a_project_takes_blobs_and_mounts_them(fake: FakeRegistry) -> None:
     with reach(fake.host, side=Side.DESTINATION) as registry:
         sink = Project(registry)
         assert not sink.holds(descriptor, "p/a")
-        sink.write(descriptor, "p/a", sliced(data))
+        sink.write(descriptor, "p/a", Given(data))
         assert sink.holds(descriptor, "p/a")
         assert sink.mount(descriptor, "p/b", "p/a")
     assert held(fake, descriptor, "p/b") == data
@@ -65,12 +65,12 @@ def test_the_real_registry_takes_and_gives_a_whole_image(registry: RealRegistry)
     with reach(host, side=Side.DESTINATION) as client:
         for blob in IMAGE.blobs:
             content = blob.read()
-            client.upload(REPOSITORY, blob_of(content), sliced(content))
+            client.upload(REPOSITORY, blob_of(content), Given(content))
         client.put_manifest(REPOSITORY, TAG, seeded())
         assert client.manifest(REPOSITORY, TAG) == seeded()
         assert client.tagged(REPOSITORY, TAG) == seeded().digest
         assert client.tags(REPOSITORY) == [TAG]
-        client.upload(REPOSITORY, blob_of(data), sliced(data))
+        client.upload(REPOSITORY, blob_of(data), Given(data))
         assert client.mount("tkg/other", blob_of(data), REPOSITORY)
         with client.blob("tkg/other", blob_of(data)) as pieces:
             assert b"".join(map(bytes, pieces)) == data

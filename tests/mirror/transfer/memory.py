@@ -5,7 +5,9 @@
     source.read_from, sink.kept["air/app"]
 
 ``Shelf.faults`` are raised by the next reads of a blob, one a read; ``Shelf.pieces`` says in how
-many bytes a blob comes. A store that may ``mount`` does, and writes down what it was asked.
+many bytes a blob comes, ``Shelf.spoilt`` how many reads begin with a wrong byte, ``Shelf.starts``
+from which offsets it was read. A store that may ``mount`` does, and writes down what it was
+asked; one that ``resumes`` keeps what it got of a blob for the next attempt.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from contextlib import contextmanager
 from mirror.events import Listener, silent
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
-from mirror.ports import Piece
+from mirror.ports import Content, Piece
 from mirror.transfer.crew import Crew
 from mirror.transfer.engine import Engine
 from mirror.transfer.retry import Retry
@@ -36,14 +38,22 @@ class Shelf:
         self.read_from: list[tuple[Digest, str]] = []
         self.faults: dict[Digest, list[BaseException]] = {}
         self.pieces = 4
+        self.starts: list[int] = []
+        self.spoilt = 0
 
     @contextmanager
-    def read(self, descriptor: Descriptor, origin: str) -> Iterator[Iterator[Piece]]:
+    def read(
+        self, descriptor: Descriptor, origin: str, start: int = 0
+    ) -> Iterator[Iterator[Piece]]:
         self.read_from.append((descriptor.digest, origin))
-        yield self._pieces(descriptor.digest)
+        self.starts.append(start)
+        yield self._pieces(descriptor.digest, start)
 
-    def _pieces(self, digest: Digest) -> Iterator[Piece]:
-        content, faults = self.contents[digest], self.faults.get(digest)
+    def _pieces(self, digest: Digest, start: int) -> Iterator[Piece]:
+        content, faults = self.contents[digest][start:], self.faults.get(digest)
+        if self.spoilt:
+            self.spoilt -= 1
+            content = bytes([content[0] ^ 1]) + content[1:]
         # One buffer for all pieces, as a socket's is: whoever keeps a view sees it change.
         buffer = bytearray(self.pieces)
         for start in range(0, len(content), self.pieces):
@@ -61,6 +71,8 @@ class Store:
         self.kept: defaultdict[str, dict[Digest, bytes]] = defaultdict(dict)
         self.asked: list[tuple[str, str, Digest]] = []
         self.received = bytearray()
+        self.begun: dict[tuple[str, Digest], bytearray] = {}
+        self.resumes = False
         self._mounts = mounts
         self._lock = threading.Lock()
 
@@ -75,16 +87,19 @@ class Store:
             return True
         return False
 
-    def write(self, descriptor: Descriptor, target: str, pieces: Iterator[Piece]) -> None:
+    def write(self, descriptor: Descriptor, target: str, content: Content) -> None:
         self.asked.append(("write", target, descriptor.digest))
-        content = bytearray()
-        for piece in pieces:
-            content += piece
-            with self._lock:
-                self.received += piece
-            if len(content) == descriptor.size:
-                # Like a server that counts: the last byte is the end of the upload.
-                self.kept[target][descriptor.digest] = bytes(content)
+        kept = self.begun.setdefault((target, descriptor.digest), bytearray())
+        if not self.resumes:
+            kept.clear()
+        with content.open(len(kept)) as pieces:
+            for piece in pieces:
+                kept += piece
+                with self._lock:
+                    self.received += piece
+                if len(kept) == descriptor.size:
+                    # Like a server that counts: the last byte is the end of the upload.
+                    self.kept[target][descriptor.digest] = bytes(kept)
 
 
 def engine(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
 from mirror.errors import IntegrityFault, Refused, Side, Unreachable
-from mirror.events import Advanced, Event, ItemEnded, ItemStarted
+from mirror.events import Advanced, Event, ItemEnded, ItemStarted, Waiting
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.ports import Move
+from mirror.settings import PROGRESS
 from mirror.transfer.engine import Tally
 from mirror.transfer.schedule import largest_first
 from tests.mirror.transfer.memory import Shelf, Store, blob, engine
@@ -22,12 +25,13 @@ def move(content: bytes, *targets: str, held_by: tuple[str, ...] = ()) -> Move:
     return Move(blob(content), "host/app", targets or ("air/app",), held_by)
 
 
-def passing() -> Unreachable:
-    return Unreachable(Side.SOURCE, "host", "cut", retry_after=0.0)
+def gone(pause: float | None = 0.0) -> Unreachable:
+    return Unreachable(Side.SOURCE, "host", "cut", retry_after=pause)
 
 
-def total(source: Shelf, sink: Store, moves: list[Move]) -> Tally:
-    return sum((o.result for o in engine(source, sink).run(moves) if o.result), Tally())
+def total(source: Shelf, sink: Store, moves: list[Move], *, retries: int = 0) -> Tally:
+    outcomes = engine(source, sink, retries=retries).run(moves)
+    return sum((o.result for o in outcomes if o.result), Tally())
 
 
 def test_a_blob_arrives_whole_and_is_read_once() -> None:
@@ -102,7 +106,7 @@ def test_a_registry_that_does_not_mount_gets_it_again() -> None:
 @pytest.mark.parametrize("pieces", [1, 4, 42, 1000])
 @pytest.mark.parametrize(
     "served",
-    [b"", CONTENT[:-1], CONTENT + b"x", CONTENT * 1000, CONTENT[:-1] + b"!", b"!" + CONTENT[1:]],
+    [b"", CONTENT[:-1], CONTENT[:-1] + b"!", b"!" + CONTENT[1:], b"!" + CONTENT * 1000],
 )
 def test_a_receiver_never_gets_all_of_a_blob_that_is_wrong(served: bytes, pieces: int) -> None:
     source, sink = Shelf(CONTENT), Store()
@@ -112,14 +116,101 @@ def test_a_receiver_never_gets_all_of_a_blob_that_is_wrong(served: bytes, pieces
     assert {*sink.kept["air/app"].values()} <= {CONTENT}
     assert str(Digest.of(CONTENT)) in caught.value.member
     assert caught.value.expected != caught.value.got
-    assert len(source.read_from) == 1
+    assert sink.kept["air/app"] == {}
+
+
+def test_wrong_bytes_of_a_registry_are_asked_for_once_more_from_the_first() -> None:
+    source, sink = Shelf(CONTENT), Store()
+    source.spoilt = 1
+    assert total(source, sink, [move(CONTENT)]) == Tally(moved=len(CONTENT))
+    assert source.starts == [0, 0]
+    source, sink = Shelf(CONTENT), Store()
+    source.spoilt = 2
+    with pytest.raises(IntegrityFault):
+        engine(source, sink, retries=5).run([move(CONTENT)])
+    assert source.starts == [0, 0]
+
+
+def test_wrong_bytes_of_a_bundle_are_not_asked_for_again() -> None:
+    source, sink = Shelf(CONTENT), Store()
+    source.spoilt = 1
+    with pytest.raises(IntegrityFault):
+        engine(source, sink).run([replace(move(CONTENT), origin="")])
+    assert source.starts == [0]
+
+
+def test_what_is_wrong_is_told_with_its_image_and_where_it_came_from() -> None:
+    source, sink = Shelf(CONTENT), Store()
+    source.spoilt = 2
+    with pytest.raises(IntegrityFault) as caught:
+        engine(source, sink).run([replace(move(CONTENT), image="host/app:v1")])
+    assert caught.value.member == f"blob {Digest.of(CONTENT)} of host/app:v1"
+    assert caught.value.place == "host/app"
+
+
+@pytest.mark.parametrize("pieces", [1, 4, 42])
+@pytest.mark.parametrize("extra", [b"x", CONTENT, CONTENT * 1000])
+def test_no_byte_beyond_the_promised_ones_is_passed_on(extra: bytes, pieces: int) -> None:
+    source, sink = Shelf(CONTENT), Store()
+    source.contents[Digest.of(CONTENT)], source.pieces = CONTENT + extra, pieces
+    told: list[Event] = []
+    with suppress(IntegrityFault):
+        engine(source, sink, listener=told.append).run([move(CONTENT)])
+    assert any("more" in event.reason for event in told if isinstance(event, Waiting))
+    assert all(CONTENT.startswith(got) for got in sink.begun.values())
+
+
+# --- cuts -------------------------------------------------------------------------------------
+
+
+def test_a_cut_blob_goes_on_where_it_was_cut() -> None:
+    source, sink = Shelf(CONTENT), Store()
+    sink.resumes, source.faults[Digest.of(CONTENT)] = True, [gone(), gone()]
+    assert total(source, sink, [move(CONTENT)], retries=2) == Tally(moved=len(CONTENT))
+    assert source.starts == [0, 4, 8]
+    assert bytes(sink.received) == CONTENT
+
+
+def test_a_sink_that_cannot_go_on_gets_all_of_it_again() -> None:
+    source, sink = Shelf(CONTENT), Store()
+    source.faults[Digest.of(CONTENT)] = [gone()]
+    assert total(source, sink, [move(CONTENT)], retries=1) == Tally(moved=len(CONTENT))
+    assert source.starts == [0, 0]
+
+
+def test_a_peer_that_gives_a_byte_and_hangs_up_is_not_humoured_for_ever() -> None:
+    source, sink = Shelf(CONTENT), Store()
+    source.pieces, sink.resumes = 1, True
+    source.faults[Digest.of(CONTENT)] = [gone() for _ in CONTENT]
+    with pytest.raises(Unreachable):
+        engine(source, sink, retries=3).run([move(CONTENT)])
+    assert source.starts == [0, 1, 2, 3]
+
+
+def test_attempts_that_get_on_are_not_counted() -> None:
+    large = bytes(PROGRESS) * 20
+    source, sink = Shelf(large), Store()
+    source.pieces, sink.resumes = PROGRESS, True
+    source.faults[Digest.of(large)] = [gone(None) for _ in range(20)]
+    engine(source, sink, retries=1).run([move(large)])
+    assert sink.kept["air/app"] == {Digest.of(large): large}
+    # After the last cut nothing is left to ask for.
+    assert len(source.starts) == 20
+
+
+def test_the_progress_shown_is_the_progress_there_is() -> None:
+    told: list[Event] = []
+    source, sink = Shelf(CONTENT), Store()
+    source.faults[Digest.of(CONTENT)] = [gone()]
+    engine(source, sink, retries=1, listener=told.append).run([move(CONTENT)])
+    assert sum(event.size for event in told if isinstance(event, Advanced)) == len(CONTENT)
 
 
 def test_the_last_piece_waits_for_the_digest_of_the_whole() -> None:
     source, sink = Shelf(CONTENT), Store()
     source.contents[Digest.of(CONTENT)] = b"!" + CONTENT[1:]
     with pytest.raises(IntegrityFault):
-        engine(source, sink).run([move(CONTENT)])
+        engine(source, sink).run([replace(move(CONTENT), origin="")])
     held_back = len(CONTENT) % source.pieces or source.pieces
     assert len(sink.received) == len(CONTENT) - held_back
 
@@ -129,7 +220,7 @@ def test_an_endless_blob_ends_at_its_promised_size() -> None:
     # A terabyte of memory if it were read to its end.
     source.contents[Digest.of(CONTENT)] = Endless()  # type: ignore[assignment]
     with pytest.raises(IntegrityFault, match="more"):
-        engine(source, sink).run([move(CONTENT)])
+        engine(source, sink).run([replace(move(CONTENT), origin="")])
     assert len(sink.received) <= len(CONTENT)
 
 
@@ -139,8 +230,8 @@ class Endless:
     def __len__(self) -> int:
         return 1 << 40
 
-    def __getitem__(self, part: slice) -> bytes:
-        return bytes(part.stop - part.start)
+    def __getitem__(self, part: slice) -> Endless | bytes:
+        return bytes(part.stop - part.start) if part.stop else self
 
 
 # --- when it goes wrong -----------------------------------------------------------------------
@@ -148,7 +239,7 @@ class Endless:
 
 def test_a_cut_is_tried_again_from_the_start() -> None:
     source, sink = Shelf(CONTENT), Store()
-    source.faults[Digest.of(CONTENT)] = [passing(), passing()]
+    source.faults[Digest.of(CONTENT)] = [gone(), gone()]
     engine(source, sink, retries=2).run([move(CONTENT)])
     assert sink.kept["air/app"] == {Digest.of(CONTENT): CONTENT}
     assert len(source.read_from) == 3
@@ -156,7 +247,7 @@ def test_a_cut_is_tried_again_from_the_start() -> None:
 
 def test_a_cut_after_one_place_does_not_send_it_there_again() -> None:
     source, sink = Shelf(CONTENT), Store(mounts=False)
-    source.faults[Digest.of(CONTENT)] = [passing()]
+    source.faults[Digest.of(CONTENT)] = [gone()]
     engine(source, sink, retries=1).run([move(CONTENT, "air/a", "air/b")])
     assert [what for what, place, _ in sink.asked if place == "air/a"].count("write") == 2
     assert [what for what, place, _ in sink.asked if place == "air/b"].count("write") == 1
@@ -211,7 +302,7 @@ def test_the_listener_can_add_up_what_moved() -> None:
     """Bytes of an attempt in vain are taken back."""
     told: list[Event] = []
     source, sink = Shelf(CONTENT), Store()
-    source.faults[Digest.of(CONTENT)] = [passing()]
+    source.faults[Digest.of(CONTENT)] = [gone()]
     engine(source, sink, retries=1, listener=told.append).run([move(CONTENT)])
     assert sum(e.size for e in told if isinstance(e, Advanced)) == len(CONTENT)
     key = str(Digest.of(CONTENT))

@@ -27,7 +27,7 @@ class Shelves:
         self.swapped: Manifest | None = None
 
     def manifest(self, repository: str, name: str | Digest) -> Manifest:
-        if self.swapped:
+        if self.swapped and self.put:
             return self.swapped
         if (repository, str(name)) not in self.held:
             raise NotFound(Side.DESTINATION, "host", f"no {repository}:{name}")

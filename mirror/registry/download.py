@@ -1,0 +1,172 @@
+"""Blobs out of a registry: on after a cut, and several ranges at a time where that is wanted."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
+import httpx
+
+from mirror.errors import IntegrityFault, Misbehaved, Unreachable
+from mirror.oci.descriptor import Descriptor
+from mirror.oci.digest import Digest
+from mirror.ports import Piece
+from mirror.registry.body import pieces
+from mirror.registry.connection import Ask, Connection, encoded
+from mirror.settings import RANGE_PIECE
+from mirror.text import printable
+
+
+class Downloads:
+    """All blobs out of one registry. Thread-safe.
+
+    Bytes are passed on as they come, not yet checked against their digest.
+    """
+
+    def __init__(
+        self, wire: Connection, asking: Callable[[str, Digest, str], Ask], lanes: int, window: float
+    ) -> None:
+        """``asking`` makes the GET of a blob, of a repository, a digest and what it is for.
+
+        ``lanes`` ranges of a large blob are fetched at a time; ``window`` is the timeout in
+        seconds.
+        """
+        self._wire = wire
+        self._asking = asking
+        self._lanes = lanes
+        self._window = window
+        self._tags: dict[Digest, str] = {}
+        """The strong ETag with which each blob began."""
+        self._no_ranges = False
+        """True once the registry has shown that it sends whole blobs only."""
+
+    @contextmanager
+    def blob(
+        self, repository: str, descriptor: Descriptor, start: int = 0
+    ) -> Iterator[Iterator[Piece]]:
+        """The bytes from ``start`` on."""
+        what = f"cannot get blob {descriptor.digest} of {self._wire.host}/{repository}"
+        ask = self._asking(repository, descriptor.digest, what)
+        if self._lanes > 1 and descriptor.size - start > 2 * RANGE_PIECE and not self._no_ranges:
+            yield self._side_by_side(ask, descriptor, start)
+            return
+        with ExitStack() as stack:
+            found = self._whole_or_rest(stack, ask, descriptor, start)
+            self._remember(descriptor, found)
+            yield self._pieces(found, descriptor, start, what)
+
+    # --- one range ------------------------------------------------------------------------
+
+    def _whole_or_rest(
+        self, stack: ExitStack, ask: Ask, descriptor: Descriptor, start: int
+    ) -> httpx.Response:
+        """A 206 that begins at ``start``, or a 200 with everything."""
+        if start and not self._no_ranges:
+            with ExitStack() as trial:
+                end = descriptor.size - 1
+                found = trial.enter_context(self._wire.exchange(self._ranged(ask, start, end)))
+                if found.status_code not in (200, 206, 416):
+                    self._wire.expect(found, ask.what, 206)
+                if found.status_code == 200 or _is_range(found, start, end, descriptor.size):
+                    stack.push(trial.pop_all())
+                    return found
+                # 416, or another range than was asked for: whole blobs are all that is left.
+                self._no_ranges = True
+        found = stack.enter_context(self._wire.exchange(ask))
+        self._wire.expect(found, ask.what, 200)
+        return found
+
+    def _ranged(self, ask: Ask, start: int, end: int) -> Ask:
+        """Ask for the bytes from ``start`` to ``end``, both included (RFC 9110, 14.2)."""
+        headers = {"Range": f"bytes={start}-{end}"}
+        tag = self._tags.get(Digest.parse(ask.url.path.rpartition("/")[2]))
+        if tag:
+            headers["If-Range"] = tag
+        return replace(ask, headers=ask.headers | headers)
+
+    def _remember(self, descriptor: Descriptor, response: httpx.Response) -> None:
+        tag = response.headers.get("etag", "")
+        if tag.startswith('"') and len(tag) < 200:
+            self._tags[descriptor.digest] = tag
+
+    def _pieces(
+        self, response: httpx.Response, descriptor: Descriptor, start: int, what: str
+    ) -> Iterator[Piece]:
+        if encoded(response):
+            raise self._wire.fault(Misbehaved, what, "it sends the blob encoded anew")
+        skip = start if response.status_code == 200 else 0
+        size = descriptor.size - (start - skip)
+        self._same_length(response, size, descriptor)
+        return self._checked(response, size, skip, what)
+
+    def _checked(
+        self, response: httpx.Response, size: int, skip: int, what: str
+    ) -> Iterator[Piece]:
+        """The body less its first ``skip`` bytes, which came in an earlier attempt.
+
+        Faults are translated around each step and not around the reader's block: in a copy the
+        reader is a request to another registry, which must not be blamed for this one, nor this
+        one for it.
+        """
+        with self._wire.translated(what):
+            for piece in pieces(response, size, self._window):
+                if skip < len(piece):
+                    yield piece[skip:] if skip else piece
+                skip = max(0, skip - len(piece))
+
+    def _same_length(self, response: httpx.Response, size: int, descriptor: Descriptor) -> None:
+        stated = response.headers.get("content-length", str(size))
+        if stated != str(size):
+            raise IntegrityFault(
+                "a blob has another size than its manifest promises",
+                member=f"blob {descriptor.digest}",
+                expected=f"{size} bytes",
+                got=f"{printable(stated, 40)} bytes",
+                place=self._wire.host,
+            )
+
+    # --- several --------------------------------------------------------------------------
+
+    def _side_by_side(self, ask: Ask, descriptor: Descriptor, start: int) -> Iterator[Piece]:
+        """Ranges in their order, while those behind them are on their way.
+
+        A long, thin link gives each connection only so much; what is on its way at a time is
+        bounded by the number of lanes, and no more than that is ever held.
+        """
+        starts = deque(range(start, descriptor.size, RANGE_PIECE))
+        waiting = deque[Future[bytes]]()
+        with ThreadPoolExecutor(self._lanes, "range") as lanes:
+            try:
+                while starts or waiting:
+                    while starts and len(waiting) < self._lanes:
+                        begin = starts.popleft()
+                        waiting.append(lanes.submit(self._range, ask, descriptor, begin))
+                    yield waiting.popleft().result()
+            finally:
+                for each in waiting:
+                    each.cancel()
+
+    def _range(self, ask: Ask, descriptor: Descriptor, begin: int) -> bytes:
+        end = min(begin + RANGE_PIECE, descriptor.size) - 1
+        size, body = end - begin + 1, bytearray()
+        with self._wire.exchange(self._ranged(ask, begin, end)) as response:
+            self._wire.expect(response, ask.what, 200, 206, 416)
+            if not _is_range(response, begin, end, descriptor.size):
+                self._no_ranges = True
+                raise self._wire.fault(Unreachable, ask.what, "it sends no ranges; going on whole")
+            self._remember(descriptor, response)
+            for piece in self._checked(response, size, 0, ask.what):
+                body += piece
+        return bytes(body)
+
+
+def _is_range(response: httpx.Response, start: int, end: int, size: int) -> bool:
+    """True for a 206 with exactly these bytes of a blob of this size (RFC 9110, 14.4)."""
+    stated = response.headers.get("content-range", "").strip().lower()
+    return response.status_code == 206 and stated in (
+        f"bytes {start}-{end}/{size}",
+        f"bytes {start}-{end}/*",
+    )

@@ -1,0 +1,47 @@
+"""How fast a peer is: one that only drips bytes is no better than one that says nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mirror.settings import LEAST_RATE
+
+
+class Dripping(Exception):
+    """A peer has been too slow for too long; stays inside this room."""
+
+
+class Pace:
+    """Bytes against the seconds in which this side waited for them.
+
+    A timeout for each read is no bound: a byte every half second never meets it. Only waiting
+    counts, so a transfer that this side slows down is not held against the peer.
+    """
+
+    def __init__(self, window: float) -> None:
+        """``window`` seconds of waiting must have brought LEAST_RATE bytes each."""
+        self._window = window
+        self._size = 0
+        self._waited = 0.0
+
+    def begin(self) -> None:
+        """Forget what was: a new request."""
+        self._size, self._waited = 0, 0.0
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Around whatever waits for the peer."""
+        began = time.monotonic()
+        yield
+        self._waited += time.monotonic() - began
+
+    def passed(self, size: int) -> None:
+        """So many bytes came or went; raises Dripping where that is too little."""
+        self._size += size
+        if self._waited < self._window:
+            return
+        if self._size < LEAST_RATE * self._waited:
+            raise Dripping(f"only {self._size} bytes in {self._waited:.0f} s")
+        self.begin()

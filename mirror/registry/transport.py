@@ -1,0 +1,235 @@
+"""From a request to a socket: proxies, checked addresses, and peers that only drip.
+
+httpx keeps its connection pools to itself, so this stands in the place of its own transport,
+over the same pools of httpcore.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+from urllib.request import getproxies, proxy_bypass
+
+import httpcore
+import httpx
+
+from mirror.registry import address
+from mirror.registry.pace import Dripping, Pace
+from mirror.settings import WRITE_PIECE
+
+# All that httpcore raises for a peer's or a network's sake; it has no class above them.
+FAULTS = (
+    httpcore.NetworkError,
+    httpcore.TimeoutException,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
+)
+
+
+class Forbidden(Exception):
+    """A name stands for an address that a registry may not send anybody to."""
+
+
+class Transport(httpx.BaseTransport):
+    """Sends requests by the proxies of the environment, or straight to checked addresses.
+
+    What the environment's variables mean is the standard library's word, ``NO_PROXY`` too; a
+    proxy resolves names itself, so behind one no address is checked. Raises ValueError when
+    it is made where they name something that is no HTTP proxy.
+    """
+
+    def __init__(self, context: ssl.SSLContext, backend: Backend, keep: int) -> None:
+        """``keep`` idle connections are kept for each way out."""
+        self._context = context
+        self._backend = backend
+        self._keep = keep
+        self._direct = httpcore.ConnectionPool(
+            context, max_connections=None, max_keepalive_connections=keep, network_backend=backend
+        )
+        self._pools = {
+            scheme: self._by_proxy(text)
+            for scheme, text in getproxies().items()
+            if scheme in ("http", "https", "all")
+        }
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """One exchange; raises what ``FAULTS`` lists, and Forbidden."""
+        url = request.url
+        asked = httpcore.Request(
+            request.method,
+            httpcore.URL(
+                scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+            ),
+            headers=request.headers.raw,
+            content=request.stream,
+            extensions=request.extensions,
+        )
+        answer = self._pool(url).handle_request(asked)
+        stream = _Body(answer.stream)
+        return httpx.Response(
+            answer.status, headers=answer.headers, stream=stream, extensions=answer.extensions
+        )
+
+    def close(self) -> None:
+        """Close every connection."""
+        for pool in (self._direct, *self._pools.values()):
+            pool.close()
+
+    def _pool(self, url: httpx.URL) -> httpcore.ConnectionPool:
+        place = f"{url.host}:{url.port}" if url.port else url.host
+        pool = self._pools.get(url.scheme) or self._pools.get("all")
+        if pool is None or proxy_bypass(place):
+            return self._direct
+        return pool
+
+    def _by_proxy(self, text: str) -> httpcore.HTTPProxy:
+        proxy = httpx.Proxy(text if "://" in text else f"http://{text}")
+        if proxy.url.scheme not in ("http", "https"):
+            raise ValueError(proxy.url.scheme)
+        return httpcore.HTTPProxy(
+            httpcore.URL(
+                scheme=proxy.url.raw_scheme,
+                host=proxy.url.raw_host,
+                port=proxy.url.port,
+                target="/",
+            ),
+            proxy_auth=proxy.raw_auth,
+            ssl_context=self._context,
+            max_connections=None,
+            max_keepalive_connections=self._keep,
+            network_backend=Backend(self._backend.timeout),
+        )
+
+
+class _Body(httpx.SyncByteStream):
+    """A body under the name by which httpx knows one."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._stream)
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class Backend(httpcore.NetworkBackend):
+    """Opens connections, to the very addresses that were looked at.
+
+    ``home`` are hosts that the operator named: they may be anywhere. Any other host was named
+    by a registry and must be where ``address.refusal`` lets it be. Without ``home`` nothing
+    is checked.
+    """
+
+    def __init__(
+        self, timeout: float, home: Collection[str] = (), *, private: bool = False
+    ) -> None:
+        self.timeout = timeout
+        self._home = frozenset(home)
+        self._private = private
+        self._home_kind = "public"
+        self._plain = httpcore.SyncBackend()
+        self._lock = threading.Lock()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        """A stream to the first address of ``host`` that answers."""
+        places = _resolved(host, port)
+        if self._home:
+            self._check(host, places)
+        fault: Exception = httpcore.ConnectError(f"{host} has no address")
+        for place in places:
+            try:
+                stream = self._plain.connect_tcp(
+                    place, port, timeout, local_address, socket_options
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as cause:
+                fault = cause
+            else:
+                return _Stream(stream, self.timeout)
+        raise fault
+
+    def _check(self, host: str, places: Iterable[str]) -> None:
+        addresses = [address.parse(place) for place in places]
+        if host in self._home:
+            with self._lock:
+                self._home_kind = address.kind(addresses[0])
+            return
+        for each in addresses:
+            refusal = address.refusal(each, self._home_kind, private=self._private)
+            if refusal:
+                raise Forbidden(f"it sends this client to {host}, and {refusal}")
+
+
+class _Stream(httpcore.NetworkStream):
+    """A connection whose peer's pace is kept."""
+
+    def __init__(self, inner: httpcore.NetworkStream, window: float) -> None:
+        self._inner = inner
+        self._window = window
+        self._pace = Pace(window)
+        self._asked = False
+        """True until the first bytes of an answer: before them a registry may think."""
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        with self._pace.waiting():
+            found = self._inner.read(max_bytes, timeout)
+        if self._asked:
+            self._asked = False
+            self._pace.begin()
+        self._passed(len(found), httpcore.ReadTimeout)
+        return found
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """In pieces, and as views: a bytes object would be copied where only a part goes out."""
+        if not self._asked:
+            self._asked = True
+            self._pace.begin()
+        view: Any = memoryview(buffer)
+        for start in range(0, len(view), WRITE_PIECE):
+            piece = view[start : start + WRITE_PIECE]
+            with self._pace.waiting():
+                self._inner.write(piece, timeout)
+            self._passed(len(piece), httpcore.WriteTimeout)
+
+    def _passed(self, size: int, fault: type[httpcore.TimeoutException]) -> None:
+        try:
+            self._pace.passed(size)
+        except Dripping as cause:
+            raise fault(str(cause)) from None
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        # A name may be written with its final dot; no certificate has one.
+        name = server_hostname.rstrip(".") if server_hostname else server_hostname
+        return _Stream(self._inner.start_tls(ssl_context, name, timeout), self._window)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+def _resolved(host: str, port: int) -> list[str]:
+    """Every address of a name, each once, in the resolver's order; UnicodeError for no name."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as cause:
+        raise httpcore.ConnectError(f"{host}: {cause}") from cause
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
