@@ -16,6 +16,7 @@ from mirror.oci.digest import Digest
 from mirror.oci.strictjson import list_at, parse_object, text_at
 from mirror.plan import totals
 from mirror.resolve import Resolution
+from mirror.settings import MAX_INVENTORY_PARTS
 
 SCHEMA = "tkg-mirror/plan/v1"
 
@@ -57,7 +58,7 @@ def parse(raw: bytes, file: str) -> tuple[ImageSet, Mapping[Reference, Digest]]:
     Raises InputFault naming the file; everything in it is checked like a BOM's own words.
     """
     try:
-        document = parse_object(raw)
+        document = parse_object(raw, MAX_INVENTORY_PARTS)
         if document.get("schema") != SCHEMA:
             raise ValueError(f"its schema is not {SCHEMA}")
         images = [_image(value) for value in list_at(document, "images")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -19,9 +19,8 @@ from mirror.errors import (
     Unresolved,
 )
 from mirror.events import ItemEnded, Listener, PhaseStarted
-from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
-from mirror.oci.graph import ImageGraph, walk
+from mirror.oci.graph import Budget, ImageGraph, walk
 from mirror.oci.manifest import Manifest
 from mirror.rewrite import Rewrites
 from mirror.text import printable
@@ -89,6 +88,7 @@ class Resolver:
     crew: Crew
     retry: Retry
     listener: Listener
+    budget: Budget = field(default_factory=Budget)
 
     def run(self, images: Sequence[WantedImage]) -> Resolution:
         """Every image, or why not. A host that no longer answers is not asked again."""
@@ -127,16 +127,20 @@ class Resolver:
         return Resolved(wanted, place.name, graph)
 
     def _graph(self, place: Reference, pin: Digest | None) -> ImageGraph:
-        def fetch(descriptor: Descriptor) -> Manifest:
-            return self.retry(
-                partial(self.source.manifest, place.host, place.repository, descriptor.digest)
-            )
+        taken = list[Manifest]()
+
+        def ask(name: str | Digest) -> Manifest:
+            found = self.retry(partial(self.source.manifest, place.host, place.repository, name))
+            taken.append(self.budget.take(found))
+            return found
 
         stated = Digest.parse(place.digest) if place.digest else None
         name = stated or pin or place.tag or ""
-        root = self.retry(partial(self.source.manifest, place.host, place.repository, name))
         try:
-            return walk(root, fetch)
-        except ValueError as cause:
+            return walk(ask(name), lambda descriptor: ask(descriptor.digest))
+        except (ValueError, Fault) as cause:
+            self.budget.give_back(taken)
+            if isinstance(cause, Fault):
+                raise
             what = f"cannot use {place}"
             raise Misbehaved(Side.SOURCE, place.host, what, fact=printable(str(cause))) from None

@@ -17,6 +17,14 @@ MAX_TOKEN_ANSWER = MIB
 # Bytes of an error answer that are read at all, and characters of it that are shown.
 MAX_ERROR_ANSWER = 64 * KIB
 MAX_ERROR_SHOWN = 300
+# Bytes of all manifests of one run together, which are held in memory: 10,000 images have 25 MB.
+MAX_MANIFESTS = 32 * MIB
+# Objects, lists and commas in one document. An index of 500 manifests has about 6,000; a million
+# empty objects would be 4 MiB on the wire and 70 MB in memory.
+MAX_JSON_PARTS = 100_000
+MAX_INVENTORY_PARTS = 800_000
+# Layers of one image; overlay file systems stop at 500.
+MAX_LAYERS = 1000
 # Levels below an image's index. Nested indexes are legal and none deeper than two was seen.
 MAX_INDEX_DEPTH = 4
 # Manifests under one image; the largest public index holds about 40.

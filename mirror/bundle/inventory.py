@@ -14,6 +14,7 @@ from mirror.oci.descriptor import Descriptor, check_size
 from mirror.oci.digest import Digest
 from mirror.oci.mediatypes import MANIFESTS
 from mirror.oci.strictjson import canonical, list_at, parse_object, text_at
+from mirror.settings import MAX_INVENTORY_PARTS
 
 _KINDS = frozenset({"image", "index", "imgpkg-bundle", "bom"})
 _LONGEST_SHOWN = 4096
@@ -46,7 +47,7 @@ class Inventory:
     @classmethod
     def parse(cls, raw: bytes) -> Inventory:
         """Read bundle.json; ValueError or ReferenceFault says what is wrong with it."""
-        document = parse_object(raw)
+        document = parse_object(raw, MAX_INVENTORY_PARTS)
         if document.get("schema") != SCHEMA:
             found = str(document.get("schema"))[:60]
             raise ValueError(f"its schema is {found}, and this version reads {SCHEMA}")

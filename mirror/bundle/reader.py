@@ -28,7 +28,7 @@ from mirror.bundle.slots import Slot, lay_out
 from mirror.errors import BundleFault
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
-from mirror.oci.graph import walk
+from mirror.oci.graph import Budget, walk
 from mirror.oci.manifest import Manifest
 from mirror.ports import Piece
 from mirror.settings import MAX_INVENTORY, MAX_MANIFEST
@@ -156,17 +156,18 @@ class Bundle:
     def _images(self) -> tuple[list[Carried], list[Damage]]:
         found, broken = list[Carried](), dict[tuple[str, str], Damage]()
         known: dict[Digest, Manifest] = {}
+        budget = Budget()
         for image in self.inventory.images:
             try:
-                found.append(self._image(image, known))
+                found.append(self._image(image, known, budget))
             except _Broken as cause:
                 broken[cause.damage.kind, cause.damage.member] = cause.damage
         return found, list(broken.values())
 
-    def _image(self, image: Listed, known: dict[Digest, Manifest]) -> Carried:
+    def _image(self, image: Listed, known: dict[Digest, Manifest], budget: Budget) -> Carried:
         def fetch(descriptor: Descriptor) -> Manifest:
             if descriptor.digest not in known:
-                known[descriptor.digest] = self._manifest(descriptor)
+                known[descriptor.digest] = budget.take(self._manifest(descriptor))
             return known[descriptor.digest]
 
         try:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from mirror.oci import mediatypes
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.manifest import Manifest
-from mirror.settings import MAX_INDEX_DEPTH, MAX_INDEX_MANIFESTS
+from mirror.settings import MAX_INDEX_DEPTH, MAX_INDEX_MANIFESTS, MAX_MANIFESTS
+from mirror.text import human_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,28 @@ class ImageGraph:
     def foreign(self) -> tuple[Descriptor, ...]:
         """Layers left out because their licence forbids to redistribute them."""
         return tuple(layer for manifest in self.manifests for layer in manifest.foreign)
+
+
+class Budget:
+    """Bytes of manifests that may be held at a time. Thread-safe."""
+
+    def __init__(self, size: int = MAX_MANIFESTS) -> None:
+        self._size = self._left = size
+        self._lock = threading.Lock()
+
+    def take(self, manifest: Manifest) -> Manifest:
+        """The same manifest, if there is room for it; ValueError if there is not."""
+        with self._lock:
+            self._left -= len(manifest.raw)
+            if self._left < 0:
+                self._left += len(manifest.raw)
+                raise ValueError(f"more than {human_size(self._size)} of manifests in all")
+        return manifest
+
+    def give_back(self, manifests: Iterable[Manifest]) -> None:
+        """What was taken for an image that came to nothing."""
+        with self._lock:
+            self._left += sum(len(manifest.raw) for manifest in manifests)
 
 
 def walk(root: Manifest, fetch: Callable[[Descriptor], Manifest]) -> ImageGraph:

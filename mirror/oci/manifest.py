@@ -9,6 +9,7 @@ from mirror.oci import mediatypes
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.strictjson import list_at, parse_object
+from mirror.settings import MAX_LAYERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,10 @@ class Manifest:
             )
             return cls(raw, media_type, Digest.of(raw), None, (), children)
         config = Descriptor.from_json(document.get("config"))
-        layers = tuple(Descriptor.from_json(layer) for layer in list_at(document, "layers"))
+        listed = list_at(document, "layers")
+        if len(listed) > MAX_LAYERS:
+            raise ValueError(f"more than {MAX_LAYERS} layers")
+        layers = tuple(Descriptor.from_json(layer) for layer in listed)
         return cls(raw, media_type, Digest.of(raw), config, layers, ())
 
     @property

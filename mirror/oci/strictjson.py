@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
+from mirror.settings import MAX_JSON_PARTS
 
-def parse_object(raw: bytes) -> dict[str, Any]:
+
+def parse_object(raw: bytes, parts: int = MAX_JSON_PARTS) -> dict[str, Any]:
     """Read ``raw`` as one UTF-8 JSON object; ValueError says why not.
 
+    ``parts`` bounds the objects, lists and commas in it, and so what it can grow to in memory.
     Two readers that disagree on a duplicate key see two different manifests under one digest
     (the confusion behind CVE-2021-41190), so such a document is refused.
     """
+    if sum(map(raw.count, (b"{", b"[", b","))) > parts:
+        raise ValueError(f"more than {parts} parts in one document")
     try:
         value = json.loads(
             raw.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant

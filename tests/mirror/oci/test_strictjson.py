@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.oci.strictjson import canonical, parse_object
+from mirror.settings import MAX_JSON_PARTS
 from tests.mirror.oci.documents import refusal, steady
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -69,11 +70,23 @@ def test_a_pair_of_escapes_is_one_character() -> None:
 
 
 def test_many_small_objects_take_bounded_memory() -> None:
-    raw = b'{"a":[' + b",".join([b"{}"] * 100_000) + b"]}"
+    raw = b'{"a":[' + b",".join([b"{}"] * (MAX_JSON_PARTS // 2 - 2)) + b"]}"
     tracemalloc.start()
     try:
         parse_object(raw)
         assert tracemalloc.get_traced_memory()[1] < 200 * len(raw)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("part", [b"{}", b"[]", b"0", b'""', b'{"a":0}', b"[[]]"])
+def test_a_document_of_too_many_parts_is_not_even_read(part: bytes) -> None:
+    raw = b'{"a":[' + b",".join([part] * (MAX_JSON_PARTS + 1)) + b"]}"
+    refusal(parse_object, raw)
+    tracemalloc.start()
+    try:
+        refusal(parse_object, raw)
+        assert tracemalloc.get_traced_memory()[1] < 100_000
     finally:
         tracemalloc.stop()
 

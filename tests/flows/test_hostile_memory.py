@@ -1,0 +1,103 @@
+"""What a hostile registry can do to this machine's memory: not much, whatever it sends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.simple import FakeRegistry
+from tests.fakes.store import sha256
+
+IMAGE = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
+CONFIG = {
+    "mediaType": "application/vnd.oci.image.config.v1+json",
+    "digest": sha256(b"c"),
+    "size": 1,
+}
+# The largest manifest that is read at all is 4 MiB.
+LARGE = 4 * (1 << 20) - 600
+BOUND_MB = 150
+
+# Runs the tool, and says at the end how much memory it had at most (VmHWM, kB).
+MEASURED = """\
+import sys
+from mirror.__main__ import main
+try:
+    main()
+finally:
+    text = open("/proc/self/status").read()
+    print("PEAK", text.split("VmHWM:")[1].split()[0], file=sys.stderr)
+"""
+
+
+def manifest(number: int) -> bytes:
+    padding = {"n": f"{number:06}", "p": "x" * LARGE}
+    document = {"schemaVersion": 2, "mediaType": IMAGE, "config": CONFIG, "layers": []}
+    return json.dumps(document | {"annotations": padding}).encode()
+
+
+def put(fake: FakeRegistry, repository: str, raw: bytes, kind: str = IMAGE) -> str:
+    place = fake.store.repositories[repository]
+    place.manifests[sha256(raw)] = (kind, raw)
+    place.tags["1"] = sha256(raw)
+    return f"{fake.host}/{repository}:1\n"
+
+
+def an_index_of_large_manifests(fake: FakeRegistry) -> str:
+    children = []
+    for number in range(20):
+        raw = manifest(number)
+        put(fake, "a/b", raw)
+        children.append({"mediaType": IMAGE, "digest": sha256(raw), "size": len(raw)})
+    document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": children}
+    return put(fake, "a/b", json.dumps(document).encode(), INDEX)
+
+
+def many_large_manifests(fake: FakeRegistry) -> str:
+    return "".join(put(fake, f"a/b{number}", manifest(number)) for number in range(25))
+
+
+def json_that_unfolds(fake: FakeRegistry) -> str:
+    bombs = (
+        b"[" * 2_000_000 + b"]" * 2_000_000,
+        b'{"a":[' + b"{}," * 1_300_000 + b"{}]}",
+        b'{"layers":[' + b"0," * 2_000_000 + b"0]}",
+        b'{"layers":[' + b"[[]]," * 800_000 + b"0]}",
+        b"{" + b",".join(b'"%d":0' % number for number in range(300_000)) + b"}",
+        b'{"size":' + b"9" * 4_000_000 + b"}",
+    )
+    return "".join(put(fake, f"a/b{number}", raw) for number, raw in enumerate(bombs))
+
+
+def blobs_without_an_end(fake: FakeRegistry) -> str:
+    fake.store.repositories["a/b"].blobs[sha256(b"c")] = bytes(200_000_000)
+    return put(fake, "a/b", manifest(1))
+
+
+@pytest.mark.parametrize(
+    ("fill", "code"),
+    [
+        (an_index_of_large_manifests, 4),
+        (many_large_manifests, 4),
+        (json_that_unfolds, 4),
+        (blobs_without_an_end, 6),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_memory_stays_bounded(
+    fake: FakeRegistry, tmp_path: Path, fill: Callable[[FakeRegistry], str], code: int
+) -> None:
+    images = tmp_path / "images.txt"
+    images.write_text(fill(fake))
+    command = [sys.executable, "-c", MEASURED, "bundle", "create", "--images", str(images)]
+    command += ["--plain-http", "-o", str(tmp_path / "x.tar"), "--retries", "0"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == code, ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert int(ran.stderr.rpartition("PEAK")[2]) / 1024 < BOUND_MB
