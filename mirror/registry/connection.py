@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +14,7 @@ import httpx
 
 from mirror import __version__
 from mirror.errors import InputFault, Misbehaved, RegistryFault, Side, Unreachable, Untrusted
-from mirror.registry import policy, wire
+from mirror.registry import policy, trust, wire
 from mirror.registry.auth import Authorizer, Scopes
 from mirror.registry.body import Cut
 from mirror.registry.credentials import CredentialStore
@@ -32,28 +31,6 @@ from mirror.text import printable
 # The name that images of Docker Hub carry is not the name of its registry.
 _API_HOSTS = {"docker.io": "registry-1.docker.io"}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-
-# What OpenSSL's errors mean, and what helps; none of them is better at the next attempt. Under
-# TLS 1.2 a missing client certificate is an alert of a failed handshake, like no common cipher.
-_TLS_SIGNS = (
-    (
-        re.compile("ostname mismatch|IP address mismatch|is not valid for"),
-        "the certificate is another name's: use the name it was made for",
-    ),
-    (
-        re.compile("certificate has expired|not yet valid"),
-        "renew the registry's certificate, or set this machine's clock",
-    ),
-    (re.compile("CERTIFICATE_VERIFY_FAILED"), Untrusted.hint),
-    (
-        re.compile("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE"),
-        "it speaks plain HTTP on this port: --plain-http, if that is meant",
-    ),
-    (
-        re.compile("ALERT_(HANDSHAKE_FAILURE|UNKNOWN_CA|ACCESS_DENIED|[A-Z_]*CERTIFICATE)"),
-        "it wants a client certificate that it trusts: --cert-file with --key-file",
-    ),
-)
 
 _FORM = "application/x-www-form-urlencoded"
 _SHORTEST_SECRET = 3
@@ -128,6 +105,8 @@ class Connection:
         if response.status_code not in good:
             body = masked(self._words(response, what), response.request)
             status, headers = response.status_code, response.headers
+            if reason := trust.said_in_plain(response.request.url, status, body):
+                raise Untrusted(self.side, self.host, what, fact=reason.fact, hint=reason.hint)
             raise wire.fault_of(self.side, self.host, what, status, headers, body)
 
     def bounded(
@@ -262,14 +241,14 @@ class Connection:
             return self._made
 
     def _transport_fault(self, what: str, cause: Exception) -> RegistryFault:
+        connect = _timeout(self._access).connect or 0.0
+        if reason := trust.untrusted(cause, self._access.tls, connect):
+            return Untrusted(self.side, self.host, what, fact=reason.fact, hint=reason.hint)
         text = printable(str(cause)) or type(cause).__name__
-        for sign, hint in _TLS_SIGNS:
-            if sign.search(text):
-                return Untrusted(self.side, self.host, what, fact=text, hint=hint)
         if isinstance(cause, httpx.TimeoutException):
             waited = _timeout(self._access).read or 0.0
             if isinstance(cause, httpx.ConnectTimeout):
-                waited = _timeout(self._access).connect or 0.0
+                waited = connect
             text = f"{self.host} gave no answer within {waited:.0f} s ({type(cause).__name__})"
         return self.fault(Unreachable, what, text)
 
@@ -303,10 +282,10 @@ def _make_client(access: Access) -> httpx.Client:
 
     Cookies are neither kept nor sent.
     """
-    trust = context(access.tls)
+    verify = context(access.tls)
     try:
         client = httpx.Client(
-            verify=trust,
+            verify=verify,
             follow_redirects=False,
             timeout=_timeout(access),
             limits=httpx.Limits(
