@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 import ssl
+import threading
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -69,29 +71,30 @@ _NO_SUCH_NAME = Reason(
     "it serves no host of this name", "use the name that the registry was set up with"
 )
 _WANTS_CERTIFICATE = Reason(
+    "it wants a client certificate", "pass one that it trusts: --cert-file with --key-file"
+)
+_ENDED = Reason(
     "it ended the handshake: it wants a client certificate, or shares no cipher",
-    "it wants a client certificate that it trusts: --cert-file with --key-file",
+    _WANTS_CERTIFICATE.hint,
 )
 _OTHER_CERTIFICATE = Reason(
     "it does not accept the client certificate",
     "name with --cert-file and --key-file a certificate of an authority that it trusts",
 )
 
-# Under TLS 1.2 a missing client certificate is an alert of a failed handshake, as is no common
-# cipher. OpenSSL 3.2 says RECORD_LAYER_FAILURE where older ones say WRONG_VERSION_NUMBER.
+# Under TLS 1.2 a missing client certificate may be an alert of a failed handshake, as is no
+# common cipher. OpenSSL 3.2 says RECORD_LAYER_FAILURE where older ones say WRONG_VERSION_NUMBER.
 _SIGNS = (
     (re.compile("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE"), _PLAIN_HERE),
     (re.compile("UNSUPPORTED_PROTOCOL|ALERT_PROTOCOL_VERSION"), _TOO_OLD),
     (re.compile("UNRECOGNIZED_NAME"), _NO_SUCH_NAME),
-    (
-        re.compile("ALERT_(HANDSHAKE_FAILURE|UNKNOWN_CA|ACCESS_DENIED|[A-Z_]*CERTIFICATE)"),
-        _WANTS_CERTIFICATE,
-    ),
+    (re.compile("ALERT_HANDSHAKE_FAILURE"), _ENDED),
+    (re.compile("ALERT_(UNKNOWN_CA|ACCESS_DENIED|[A-Z_]*CERTIFICATE)"), _WANTS_CERTIFICATE),
 )
 
 # What a TLS server does with a request in plain HTTP: an alert instead of a status line, or
 # the end of the connection. Go's (net/http) and nginx answer 400 with these words.
-_NOT_HTTP = re.compile("illegal status line|without sending a response|reset by peer")
+_NOT_HTTP = re.compile("illegal (status|request) line|without sending a response|reset by peer")
 _SAID = re.compile(rb"HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS port")
 
 
@@ -134,7 +137,7 @@ def _named(error: ssl.SSLError, options: tls.TlsOptions) -> Reason | None:
     for sign, found in _SIGNS:
         if sign.search(error.reason or ""):
             reason = found
-            if found is _WANTS_CERTIFICATE and options.cert_file is not None:
+            if found in (_ENDED, _WANTS_CERTIFICATE) and options.cert_file is not None:
                 reason = _OTHER_CERTIFICATE
             return Reason(f"{reason.fact} ({error.reason})", reason.hint)
     return None
@@ -180,6 +183,8 @@ _REPLACE = "have the certificate replaced: it breaks a rule that every client ch
 # Names of a certificate that are shown, and characters of a distinguished name.
 _NAMES_SHOWN = 5
 _LONGEST_NAME = 100
+# What is done about warnings is one setting of the whole process, and transfers run in threads.
+_WARNINGS = threading.Lock()
 
 
 def _certificate(
@@ -217,16 +222,29 @@ def _evidence(
     failed = _behind(cause, tls.HandshakeFailed)
     if failed is None or not isinstance(cause, httpx.RequestError) or proxied(cause.request.url):
         return None
-    # Imported here: only a failure needs it.
-    from cryptography.x509 import load_der_x509_certificate as parsed
-
-    chain = [parsed(der) for der in tls.presented(failed.address, failed.name, timeout)]
-    anchors = []
-    for der in tls.context(options).get_ca_certs(binary_form=True):
-        # A system's store may hold one that this parser refuses.
-        with suppress(ValueError):
-            anchors.append(parsed(der))
+    sent = tls.presented(failed.address, failed.name, timeout)
+    chain, anchors = _parsed(sent), _parsed(tls.context(options).get_ca_certs(binary_form=True))
+    if len(chain) != len(sent):
+        return None
     return Evidence(error.verify_code, issued(chain), anchors, failed.name, datetime.now(UTC))
+
+
+def _parsed(certificates: Sequence[bytes]) -> list[Certificate]:
+    """Those of them that can be read.
+
+    Systems' stores hold odd ones, a serial number of zero for instance. The parser refuses some
+    and warns of others, and the operator of this tool can mend neither.
+    """
+    # Imported here: only a failure needs it.
+    from cryptography.x509 import load_der_x509_certificate
+
+    found = []
+    with _WARNINGS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for der in certificates:
+            with suppress(ValueError):
+                found.append(load_der_x509_certificate(der))
+    return found
 
 
 def issued(chain: Sequence[Certificate]) -> list[Certificate]:
@@ -274,33 +292,42 @@ def _another_name(evidence: Evidence) -> Reason:
     if not names:
         fact = f"the certificate has no subject alternative name, and {evidence.name} was asked for"
         return Reason(fact, "have it reissued with that name: a common name alone does not count")
-    told = ", ".join(names[:_NAMES_SHOWN])
+    told = printable(", ".join(names[:_NAMES_SHOWN]))
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
     fact = f"the certificate is for {told}{more}, and {evidence.name} was asked for"
     return Reason(fact, "use a name it was made for, or have it reissued with the one asked for")
 
 
 def _no_issuer(evidence: Evidence) -> Reason:
-    top, trusted = evidence.path[-1], [anchor.subject for anchor in evidence.anchors]
-    subject, issuer, print_ = _shown(top.subject), _shown(top.issuer), _fingerprint(top)
-    compare = "compare its SHA-256 with the registry's operator, then pass --ca-file FILE with it"
-    if top.issuer in trusted:
-        fact = f"{subject} is not signed by the {issuer} that is trusted, but by another key"
-        return Reason(
-            f"{fact}; SHA-256 {print_}", "get that authority's present certificate for --ca-file"
-        )
-    if _own_issuer(top) and len(evidence.path) == 1:
-        return Reason(f"the certificate {subject} is self-signed; SHA-256 {print_}", compare)
-    if _own_issuer(top):
-        return Reason(f"the authority {subject} is not trusted; SHA-256 {print_}", compare)
-    fact = f"{subject} is issued by {issuer}, which is neither sent nor trusted; SHA-256 {print_}"
-    root = _likely_root(top, evidence.anchors)
+    top = evidence.path[-1]
+    namesake = next((a for a in evidence.anchors if a.subject == top.issuer), None)
+    if namesake is not None:
+        return _another_key(top, namesake)
+    if not _own_issuer(top):
+        return _not_sent(top, _likely_root(top, evidence.anchors))
+    alone = len(evidence.path) == 1
+    fact = f"the certificate {_known(top)} is self-signed, and not trusted itself"
+    if not alone:
+        fact = f"the authority {_known(top)} is not trusted"
+    hint = "compare its SHA-256 with the registry's operator, then pass --ca-file FILE with it"
+    return Reason(fact, hint)
+
+
+def _another_key(top: Certificate, namesake: Certificate) -> Reason:
+    """A name that is trusted under another key: an authority made anew, or an impostor."""
+    fact = f"{_known(top)} is not signed by the trusted {_known(namesake)}, only by its name"
+    return Reason(fact, "ask that authority's operator for its present certificate: --ca-file FILE")
+
+
+def _not_sent(top: Certificate, root: Certificate | None) -> Reason:
+    issuer = _shown(top.issuer)
+    fact = f"{_known(top)} is issued by {issuer}, which is neither sent nor trusted"
     if root is None:
-        hint = f"name {issuer} with --ca-file FILE; if its root is there, the server must send it"
-        return Reason(fact, hint)
+        hint = f"pass the certificate of {issuer} with --ca-file FILE; if its root is in there"
+        return Reason(fact, f"{hint} already, the server must send the intermediate")
     return Reason(
-        f"the intermediate is missing: {fact}; trusted is {_shown(root.subject)}",
-        f"the server must send the intermediate {issuer}; until then, add it to the CA file",
+        f"an intermediate is missing: {fact}, though {_shown(root.subject)} is",
+        f"the server must send the intermediate {issuer}; until then, --ca-file FILE with it",
     )
 
 
@@ -345,11 +372,12 @@ def _shown(name: Name) -> str:
     return f"'{printable(name.rfc4514_string(), _LONGEST_NAME)}'"
 
 
-def _fingerprint(certificate: Certificate) -> str:
-    """As ``openssl x509 -fingerprint -sha256`` writes it, to be compared by eye."""
+def _known(certificate: Certificate) -> str:
+    """Its subject, and its fingerprint as ``openssl x509 -fingerprint -sha256`` writes it."""
     from cryptography.hazmat.primitives.hashes import SHA256
 
-    return certificate.fingerprint(SHA256()).hex(":").upper()
+    digits = certificate.fingerprint(SHA256()).hex(":").upper()
+    return f"{_shown(certificate.subject)} (SHA-256 {digits})"
 
 
 def _day(moment: datetime) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -42,3 +44,15 @@ def safe(server_context: ssl.SSLContext) -> Iterator[FakeRegistry]:
     """A fake that speaks TLS."""
     with FakeRegistry(tls=server_context) as running:
         yield running
+
+
+@pytest.fixture
+def resolver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every name below .example, with a dot at its end or without, is this machine."""
+    real = socket.getaddrinfo
+
+    def resolve(host: Any, *arguments: Any, **named: Any) -> Any:
+        away = isinstance(host, str) and host.removesuffix(".").endswith(".example")
+        return real("127.0.0.1" if away else host, *arguments, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
