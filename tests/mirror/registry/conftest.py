@@ -13,6 +13,7 @@ import trustme
 
 from mirror.registry.tls import TlsOptions
 from tests.fakes.simple import FakeRegistry
+from tests.mirror.registry.handshakes import Place
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +57,8 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> None:
         return real("127.0.0.1" if away else host, *arguments, **named)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
+
+
+@pytest.fixture
+def place(tmp_path: Path, resolver: None) -> Place:
+    return Place(tmp_path)

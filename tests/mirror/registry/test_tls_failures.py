@@ -4,78 +4,19 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.x509 import load_der_x509_certificate
 
-from mirror.errors import Misbehaved, Unreachable, Untrusted
+from mirror.errors import Untrusted
 from mirror.registry.tls import TlsOptions
-from tests.fakes.behaviours import answer
-from tests.fakes.certificates import HOST, LEAF, MIDDLE, ROOT, Made, Shape, dns, ip, line, server
+from tests.fakes.certificates import HOST, LEAF, MIDDLE, ROOT, Shape, dns, ip, line, server
 from tests.fakes.simple import FakeRegistry
+from tests.mirror.registry.handshakes import Place, named, refused, strict
 from tests.mirror.registry.peers import Peer, is_silent, resets, says, tunnels_to
-from tests.mirror.registry.reach import (
-    CANARY,
-    IMAGE,
-    REPOSITORY,
-    TAG,
-    fault_of,
-    reach,
-    seeded,
-    somebody,
-)
-
-# Characters that one line of a message has room for.
-LONGEST = 600
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where this test's files go; every connection of it is to HOST."""
-
-    directory: Path
-
-    def trusts(self, *certificates: Made) -> TlsOptions:
-        path = self.directory / "ca.pem"
-        path.write_bytes(b"".join(each.pem for each in certificates))
-        return TlsOptions([path] if certificates else [])
-
-    @contextmanager
-    def presents(self, *chain: Made) -> Iterator[FakeRegistry]:
-        with FakeRegistry(tls=server(self.directory, *chain)) as fake:
-            fake.add(REPOSITORY, TAG, IMAGE)
-            yield fake
-
-    def told(self, trust: TlsOptions, *chain: Made) -> Untrusted:
-        """The fault of asking a registry that presents this chain."""
-        with self.presents(*chain) as fake:
-            fault = refused(named(fake), trust)
-            assert not fake.requests
-        return fault
-
-
-@pytest.fixture
-def place(tmp_path: Path, resolver: None) -> Place:
-    return Place(tmp_path)
-
-
-def named(fake: FakeRegistry, name: str = HOST) -> str:
-    return fake.host.replace("127.0.0.1", name)
-
-
-def refused(host: str, trust: TlsOptions | None, timeout: float = 5.0) -> Untrusted:
-    with reach(host, tls=trust, given=somebody(), timeout=timeout) as client:
-        fault = fault_of(Untrusted, client.manifest, REPOSITORY, TAG)
-    assert not fault.temporary
-    assert len(fault.fact) <= LONGEST
-    return fault
-
 
 # --- no path to what is trusted ---------------------------------------------------------------
 
@@ -143,10 +84,11 @@ def test_an_issuer_that_resembles_nothing_trusted_may_be_either(place: Place) ->
 
 
 @pytest.mark.parametrize("root_is_sent", [True, False])
+@pytest.mark.parametrize("has_key_id", [True, False])
 def test_an_authority_made_anew_under_its_old_name_is_told_from_the_old_one(
-    place: Place, root_is_sent: bool
+    place: Place, root_is_sent: bool, has_key_id: bool
 ) -> None:
-    root, leaf = line(ROOT, LEAF)
+    root, leaf = line(ROOT, replace(LEAF, has_issuers_key_id=has_key_id))
     *_, before = line(LEAF, LEAF, ROOT)
     assert before.key is not root.key
     fault = place.told(place.trusts(before), leaf, *([root] if root_is_sent else []))
@@ -264,6 +206,14 @@ def test_a_ca_file_is_not_recommended_where_it_cannot_help(place: Place) -> None
     assert "replaced" in fault.hint
 
 
+def test_a_signature_that_does_not_fit_is_not_put_on_the_authority(place: Place) -> None:
+    root, middle, leaf = line(ROOT, MIDDLE, LEAF)
+    broken = replace(leaf, der=leaf.der[:-1] + bytes([leaf.der[-1] ^ 1]))
+    fault = place.told(place.trusts(root), broken, middle)
+    assert fault.fact == "certificate verify failed: certificate signature failure"
+    assert "replaced" in fault.hint
+
+
 def test_names_in_certificates_cannot_rewrite_the_terminal(place: Place) -> None:
     (alone,) = line(replace(LEAF, subject="\x1b[2Jgood\u202e\nerror: ok", own=True))
     fact = place.told(TlsOptions(), alone).fact
@@ -332,127 +282,3 @@ def test_a_host_exempt_from_the_proxy_is_asked(
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         assert "neither sent nor trusted" in refused(safe.host, TlsOptions()).fact
         assert not proxy.seen
-
-
-# --- another protocol -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "words", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"220 mail.example ESMTP\r\n"]
-)
-def test_plain_http_on_a_tls_port_is_named(place: Place, words: bytes) -> None:
-    with Peer(says(words)) as peer:
-        fault = refused(peer.host, TlsOptions())
-    assert "it speaks plain HTTP on this port" in fault.fact
-    assert "--plain-http" in fault.hint
-
-
-ALERT = bytes.fromhex("15030300020246")
-
-
-def test_tls_on_a_plain_port_is_named_and_no_password_is_sent(safe: FakeRegistry) -> None:
-    fault = refused(safe.host, None)
-    assert "it speaks TLS on this port" in fault.fact
-    assert "leave --plain-http away" in fault.hint
-    assert not safe.requests
-
-
-def test_an_alert_is_tls_too(place: Place) -> None:
-    with Peer(says(ALERT)) as peer:
-        assert "it speaks TLS on this port" in refused(peer.host, None).fact
-        assert CANARY.encode() not in b"".join(peer.seen)
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        b"Client sent an HTTP request to an HTTPS server.\n",
-        b"<title>400 The plain HTTP request was sent to HTTPS port</title>",
-    ],
-    ids=["go", "nginx"],
-)
-def test_a_server_that_says_it_in_plain_http_is_understood(
-    fake: FakeRegistry, words: bytes
-) -> None:
-    fake.on("GET", "/v2/", answer(400, body=words))
-    assert "it speaks TLS on this port" in refused(fake.host, None).fact
-
-
-def test_behind_a_gateway_the_same_words_are_the_gateways_matter(place: Place) -> None:
-    root, leaf = line(ROOT, LEAF)
-    with place.presents(leaf) as fake, reach(named(fake), tls=place.trusts(root)) as client:
-        fake.on("GET", "/v2/", answer(400, body=b"HTTP request to an HTTPS server"))
-        fault_of(Misbehaved, client.manifest, REPOSITORY, TAG)
-
-
-@pytest.mark.parametrize("script", [says(), resets()])
-def test_a_plain_server_that_hangs_up_is_not_taken_for_tls(place: Place, script: Any) -> None:
-    with Peer(script) as peer, reach(peer.host) as client:
-        fault_of(Unreachable, client.manifest, REPOSITORY, TAG)
-
-
-def test_a_server_that_knows_old_versions_only_ends_the_handshake(place: Place) -> None:
-    root, leaf = line(ROOT, LEAF)
-    context = server(place.directory, leaf)
-    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
-        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
-    with FakeRegistry(tls=context) as fake:
-        fault = refused(named(fake), place.trusts(root))
-    assert "no version of TLS from 1.2 on" in fault.fact
-    assert "TLS 1.2 or 1.3" in fault.hint
-
-
-# ServerHello of TLS 1.0: its version, a random, no session, one cipher suite, no compression.
-HELLO_OF_TLS_1_0 = bytes.fromhex("160301002a020000260301") + bytes(32) + bytes.fromhex("00002f00")
-
-
-def test_or_answers_in_an_old_version(place: Place) -> None:
-    with Peer(says(HELLO_OF_TLS_1_0)) as peer:
-        assert "no version of TLS from 1.2 on" in refused(peer.host, TlsOptions()).fact
-
-
-# --- client certificates ----------------------------------------------------------------------
-
-BOTH = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-
-
-@contextmanager
-def strict(place: Place, version: ssl.TLSVersion, root: Made, leaf: Made) -> Iterator[FakeRegistry]:
-    context = server(place.directory, leaf)
-    context.minimum_version = context.maximum_version = version
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(cadata=root.der)
-    with FakeRegistry(tls=context) as fake:
-        fake.add(REPOSITORY, TAG, IMAGE)
-        yield fake
-
-
-@BOTH
-def test_a_missing_client_certificate_is_named(place: Place, version: ssl.TLSVersion) -> None:
-    root, leaf = line(ROOT, LEAF)
-    with strict(place, version, root, leaf) as fake:
-        fault = refused(named(fake), place.trusts(root))
-    assert "client certificate" in fault.fact
-    assert "--cert-file with --key-file" in fault.hint
-
-
-@BOTH
-def test_a_client_certificate_that_is_not_accepted_is_told_from_none(
-    place: Place, version: ssl.TLSVersion
-) -> None:
-    root, leaf, other = line(ROOT, LEAF, replace(LEAF, own=True))
-    path = place.directory / "other.pem"
-    path.write_bytes(other.key_pem + other.pem)
-    with strict(place, version, root, leaf) as fake:
-        fault = refused(named(fake), replace(place.trusts(root), cert_file=path, key_file=path))
-    assert "it does not accept the client certificate" in fault.fact
-    assert "--cert-file" in fault.hint
-
-
-def test_nothing_is_said_where_nothing_fails(place: Place) -> None:
-    root, middle, leaf = line(ROOT, MIDDLE, LEAF)
-    with (
-        place.presents(leaf, middle) as fake,
-        reach(named(fake), tls=place.trusts(root)) as client,
-    ):
-        assert client.manifest(REPOSITORY, TAG) == seeded()
