@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import socket
 import ssl
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -250,6 +252,25 @@ def test_where_it_fails_openssls_words_remain(place: Place, second: Any) -> None
         assert len(peer.seen) == 2
     assert fault.fact == "certificate verify failed: self-signed certificate"
     assert fault.hint == Untrusted.hint
+
+
+def test_a_peer_that_takes_its_time_is_not_waited_for(place: Place) -> None:
+    (alone,) = line(replace(LEAF, own=True))
+    context = server(place.directory, alone)
+
+    def script(connection: socket.socket) -> None:
+        if len(peer.seen) > 1:
+            # Ends when the client goes; answers in full if it is still there 4 s later.
+            connection.settimeout(4)
+            with suppress(TimeoutError):
+                connection.recv(1)
+                return
+        connection.sendall(flight(context, peer.seen[-1]))
+        is_silent(connection)
+
+    with Peer(script) as peer:
+        fault = refused(peer.host, TlsOptions(), timeout=0.2)
+    assert fault.fact == "certificate verify failed: self-signed certificate"
 
 
 def test_it_carries_neither_http_nor_a_password_nor_a_client_certificate(place: Place) -> None:
