@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -11,18 +10,17 @@ from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 
 import h11
-import httpcore
 import httpx
 
 from mirror import __version__
 from mirror.errors import InputFault, Misbehaved, RegistryFault, Side, Unreachable, Untrusted
-from mirror.registry import policy, wire
+from mirror.registry import policy, trust, wire
 from mirror.registry.auth import Authorizer, Scopes
 from mirror.registry.body import Cut
 from mirror.registry.credentials import CredentialStore
 from mirror.registry.gate import Gate
 from mirror.registry.tls import TlsOptions, context
-from mirror.registry.transport import FAULTS, Backend, Forbidden, Transport
+from mirror.registry.transport import Backend, Forbidden, Transport
 from mirror.settings import (
     CONNECT_TIMEOUT,
     MAX_ERROR_ANSWER,
@@ -35,28 +33,6 @@ from mirror.text import printable
 # The name that images of Docker Hub carry is not the name of its registry.
 _API_HOSTS = {"docker.io": "registry-1.docker.io"}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-
-# What OpenSSL's errors mean, and what helps; none of them is better at the next attempt. Under
-# TLS 1.2 a missing client certificate is an alert of a failed handshake, like no common cipher.
-_TLS_SIGNS = (
-    (
-        re.compile("ostname mismatch|IP address mismatch|is not valid for"),
-        "the certificate is another name's: use the name it was made for",
-    ),
-    (
-        re.compile("certificate has expired|not yet valid"),
-        "renew the registry's certificate, or set this machine's clock",
-    ),
-    (re.compile("CERTIFICATE_VERIFY_FAILED"), Untrusted.hint),
-    (
-        re.compile("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE"),
-        "it speaks plain HTTP on this port: --plain-http, if that is meant",
-    ),
-    (
-        re.compile("ALERT_(HANDSHAKE_FAILURE|UNKNOWN_CA|ACCESS_DENIED|[A-Z_]*CERTIFICATE)"),
-        "it wants a client certificate that it trusts: --cert-file with --key-file",
-    ),
-)
 
 _FORM = "application/x-www-form-urlencoded"
 _SHORTEST_SECRET = 3
@@ -152,6 +128,8 @@ class Connection:
         if response.status_code not in good:
             body = masked(self._words(response, what), response.request)
             status, headers = response.status_code, response.headers
+            if reason := trust.said_in_plain(response.request.url, status, body):
+                raise Untrusted(self.side, self.host, what, fact=reason.fact, hint=reason.hint)
             raise wire.fault_of(self.side, self.host, what, status, headers, body)
 
     def bounded(
@@ -187,7 +165,7 @@ class Connection:
         """Turn what the HTTP library raises into our faults, around lazy bodies too."""
         try:
             yield
-        except (httpx.HTTPError, httpx.StreamError, *FAULTS, Cut) as cause:
+        except (httpx.HTTPError, httpx.StreamError, Cut) as cause:
             if isinstance(cause.__context__, httpx.InvalidURL):
                 # httpx reads the Location of a redirect even where it does not follow it.
                 raise self.fault(Misbehaved, what, printable(str(cause))) from cause
@@ -297,14 +275,14 @@ class Connection:
         return {self.root.host} | {httpx.URL(f"//{other}").host for other in self.others}
 
     def _transport_fault(self, what: str, cause: Exception) -> RegistryFault:
+        connect = _timeout(self._access).connect or 0.0
+        if reason := trust.untrusted(cause, self._access.tls, connect):
+            return Untrusted(self.side, self.host, what, fact=reason.fact, hint=reason.hint)
         text = printable(str(cause)) or type(cause).__name__
-        for sign, hint in _TLS_SIGNS:
-            if sign.search(text):
-                return Untrusted(self.side, self.host, what, fact=text, hint=hint)
-        if isinstance(cause, httpcore.TimeoutException):
+        if isinstance(cause, httpx.TimeoutException):
             waited = _timeout(self._access).read or 0.0
-            if isinstance(cause, httpcore.ConnectTimeout):
-                waited = _timeout(self._access).connect or 0.0
+            if isinstance(cause, httpx.ConnectTimeout):
+                waited = connect
             why = f"{self.host} gave no answer within {waited:.0f} s ({type(cause).__name__})"
             text = f"{self.host} is too slow: {text}" if text.startswith("only ") else why
         return self.fault(Unreachable, what, text)
@@ -341,9 +319,9 @@ def _make_client(access: Access, home: set[str]) -> httpx.Client:
     """
     settings = access.settings
     backend = Backend(settings.timeout, home, private=access.side is Side.DESTINATION)
-    trust = context(access.tls)
+    verify = context(access.tls)
     try:
-        transport = Transport(trust, backend, 2 * settings.concurrency * settings.ranges)
+        transport = Transport(verify, backend, 2 * settings.concurrency * settings.ranges)
     except (ValueError, httpx.InvalidURL):
         # Its address is not quoted: there may be a password in it.
         fact = "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names no HTTP proxy"

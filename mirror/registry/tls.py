@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import socket
 import ssl
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mirror.errors import InputFault, MachineFault
 from mirror.settings import MAX_SMALL_FILE
@@ -23,14 +27,68 @@ class TlsOptions:
     insecure: bool = False
 
 
+class HandshakeFailed(OSError):
+    """A handshake that failed: at which ``address`` (as the socket has it), for which ``name``.
+
+    Its ``__cause__`` is OpenSSL's error and its text is that error's.
+    """
+
+    def __init__(self, cause: ssl.SSLError, address: Any, name: str) -> None:
+        super().__init__(str(cause))
+        self.address = address
+        self.name = name
+
+
+class _Context(ssl.SSLContext):
+    """Asks for a host without the dot that may end its name, and tells where a handshake failed.
+
+    Go strips that dot too; certificates never have it (RFC 5280, 4.2.1.6; RFC 6066, 3).
+    """
+
+    def wrap_socket(
+        self,
+        sock: socket.socket,
+        server_side: bool = False,
+        do_handshake_on_connect: bool = True,
+        suppress_ragged_eofs: bool = True,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLSocket:
+        name, address = _undotted(server_hostname), sock.getpeername()
+        try:
+            return super().wrap_socket(
+                sock, server_side, do_handshake_on_connect, suppress_ragged_eofs, name, session
+            )
+        except ssl.SSLError as cause:
+            raise HandshakeFailed(cause, address, name or "") from cause
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        name = _undotted(server_hostname)
+        return super().wrap_bio(incoming, outgoing, server_side, name, session)
+
+
+def _undotted(name: str | bytes | None) -> str | None:
+    text = name.decode("ascii") if isinstance(name, bytes) else name
+    return text.removesuffix(".") if text else text
+
+
 def context(options: TlsOptions) -> ssl.SSLContext:
     """The context for every connection; raises InputFault or MachineFault for unusable files.
 
     Set so that it agrees with Go's crypto/tls (62 certificate cases, measured): an
-    intermediate in the trust store is an anchor, a private CA may lack key usage, a name only
-    in the subject's CN does not count.
+    intermediate in the trust store is an anchor, a private CA may lack key usage (which
+    VERIFY_X509_STRICT, the default from Python 3.13 on, would not allow), a name only in the
+    subject's CN does not count.
     """
-    made = ssl.create_default_context()
+    made = _Context(ssl.PROTOCOL_TLS_CLIENT)
+    made.load_default_certs()
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     made.verify_flags &= ~ssl.VERIFY_X509_STRICT
@@ -107,3 +165,30 @@ def _add_client_certificate(made: ssl.SSLContext, options: TlsOptions) -> None:
         raise MachineFault.from_os(
             "cannot read the client certificate or its key", cause
         ) from cause
+
+
+def presented(address: Any, name: str, timeout: float) -> list[bytes]:
+    """The certificates that a server sends, each as DER, leaf first, none of them verified.
+
+    A handshake and nothing more: no HTTP, no credentials, no client certificate. It ends after
+    ``timeout`` seconds. Raises OSError.
+    """
+    ends = time.monotonic() + timeout
+    asking = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    asking.check_hostname = False
+    asking.verify_mode = ssl.CERT_NONE
+    asking.set_alpn_protocols(["http/1.1"])
+    with socket.create_connection(address[:2], timeout) as raw:
+        # Of a whole handshake, not of each of its reads: a slow peer cannot stretch it.
+        raw.settimeout(max(ends - time.monotonic(), 0.001))
+        with asking.wrap_socket(raw, server_hostname=name or None) as wrapped:
+            return _unverified_chain(wrapped)
+
+
+def _unverified_chain(wrapped: Any) -> list[bytes]:
+    """DER, leaf first; the call is public from Python 3.13 on, and the same one before."""
+    if sys.version_info >= (3, 13):
+        found: list[bytes] = wrapped.get_unverified_chain()
+        return found
+    der = 2  # _ssl.ENCODING_DER
+    return [each.public_bytes(der) for each in wrapped._sslobj.get_unverified_chain() or ()]

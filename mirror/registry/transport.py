@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
@@ -20,8 +21,9 @@ from mirror.registry import address
 from mirror.registry.pace import Dripping, Pace
 from mirror.settings import WRITE_PIECE
 
-# All that httpcore raises for a peer's or a network's sake; it has no class above them.
-FAULTS = (
+# All that httpcore raises for a peer's or a network's sake; it has no class above them. httpx has
+# one of the same name for each.
+_FAULTS = (
     httpcore.NetworkError,
     httpcore.TimeoutException,
     httpcore.ProtocolError,
@@ -57,7 +59,7 @@ class Transport(httpx.BaseTransport):
         }
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """One exchange; raises what ``FAULTS`` lists, and Forbidden."""
+        """One exchange; raises httpx.TransportError, and Forbidden."""
         url = request.url
         asked = httpcore.Request(
             request.method,
@@ -68,8 +70,9 @@ class Transport(httpx.BaseTransport):
             content=request.stream,
             extensions=request.extensions,
         )
-        answer = self._pool(url).handle_request(asked)
-        stream = _Body(answer.stream)
+        with _renamed(request):
+            answer = self._pool(url).handle_request(asked)
+        stream = _Body(answer.stream, request)
         return httpx.Response(
             answer.status, headers=answer.headers, stream=stream, extensions=answer.extensions
         )
@@ -105,14 +108,26 @@ class Transport(httpx.BaseTransport):
         )
 
 
+@contextmanager
+def _renamed(request: httpx.Request) -> Iterator[None]:
+    """Raise httpcore's faults as httpx's, which know the request."""
+    try:
+        yield
+    except _FAULTS as cause:
+        kind: type[httpx.TransportError] = getattr(httpx, type(cause).__name__)
+        raise kind(str(cause), request=request) from cause
+
+
 class _Body(httpx.SyncByteStream):
     """A body under the name by which httpx knows one."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Any, request: httpx.Request) -> None:
         self._stream = stream
+        self._request = request
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self._stream)
+        with _renamed(self._request):
+            yield from self._stream
 
     def close(self) -> None:
         self._stream.close()
@@ -218,9 +233,7 @@ class _Stream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        # A name may be written with its final dot; no certificate has one.
-        name = server_hostname.rstrip(".") if server_hostname else server_hostname
-        return _Stream(self._inner.start_tls(ssl_context, name, timeout), self._window)
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout), self._window)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)

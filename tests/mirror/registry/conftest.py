@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
 
 from mirror.registry.tls import TlsOptions
 from tests.fakes.simple import FakeRegistry
+from tests.mirror.registry.handshakes import Place
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +45,20 @@ def safe(server_context: ssl.SSLContext) -> Iterator[FakeRegistry]:
     """A fake that speaks TLS."""
     with FakeRegistry(tls=server_context) as running:
         yield running
+
+
+@pytest.fixture
+def resolver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every name below .example, with a dot at its end or without, is this machine."""
+    real = socket.getaddrinfo
+
+    def resolve(host: Any, *arguments: Any, **named: Any) -> Any:
+        away = isinstance(host, str) and host.removesuffix(".").endswith(".example")
+        return real("127.0.0.1" if away else host, *arguments, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+
+
+@pytest.fixture
+def place(tmp_path: Path, resolver: None) -> Place:
+    return Place(tmp_path)

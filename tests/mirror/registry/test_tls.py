@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from mirror.errors import InputFault, Misbehaved, RegistryFault, Unreachable, Untrusted
+from mirror.errors import InputFault, Untrusted
 from mirror.registry.tls import TlsOptions, certificates, context
 from tests.fakes.simple import FakeRegistry
-from tests.mirror.registry.peers import Peer, says
-from tests.mirror.registry.reach import IMAGE, REPOSITORY, TAG, fault_of, reach, seeded, words
+from tests.mirror.registry.reach import IMAGE, REPOSITORY, TAG, fault_of, reach, seeded
 
 
 @pytest.fixture(autouse=True)
@@ -31,12 +30,8 @@ def refused(fake: FakeRegistry, tls: TlsOptions, host: str = "") -> Untrusted:
         return fault_of(Untrusted, client.manifest, REPOSITORY, TAG)
 
 
-def test_an_unknown_authority_is_not_trusted_and_the_hint_says_what_helps(
-    safe: FakeRegistry,
-) -> None:
-    fault = refused(safe, TlsOptions())
-    assert "--ca-file" in fault.hint
-    assert not fault.temporary
+def test_an_unknown_authority_is_not_trusted(safe: FakeRegistry) -> None:
+    assert refused(safe, TlsOptions())
     assert not safe.requests
 
 
@@ -152,6 +147,21 @@ def test_each_name_needs_its_own_kind_of_entry(authority: trustme.CA, trust: Tls
         assert "mismatch" in refused(fake, trust).fact
 
 
+@pytest.mark.parametrize("name", ["registry.example", "registry.example."])
+def test_the_dot_that_may_end_a_name_is_no_part_of_it(
+    authority: trustme.CA, trust: TlsOptions, resolver: None, name: str
+) -> None:
+    with FakeRegistry(tls=served(authority.issue_cert("registry.example"))) as fake:
+        fake.add(REPOSITORY, TAG, IMAGE)
+        assert works(fake, trust, fake.host.replace("127.0.0.1", name))
+
+
+@pytest.mark.parametrize("name", ["registry.example.", b"registry.example."])
+def test_nor_is_it_inside_another_tls_connection(name: str | bytes) -> None:
+    inside = context(TlsOptions()).wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=name)
+    assert inside.server_hostname == "registry.example"
+
+
 def test_an_expired_certificate_is_not_trusted(authority: trustme.CA, trust: TlsOptions) -> None:
     past = authority.issue_cert("127.0.0.1", not_after=datetime(2020, 1, 1, tzinfo=UTC))
     with FakeRegistry(tls=served(past)) as fake:
@@ -184,16 +194,6 @@ def test_a_client_certificate_is_shown(
         assert works(fake, TlsOptions([ca_file], joined))
 
 
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_without_a_client_certificate_the_hint_names_it(
-    strict: ssl.SSLContext, trust: TlsOptions, version: ssl.TLSVersion
-) -> None:
-    strict.minimum_version = strict.maximum_version = version
-    with FakeRegistry(tls=strict) as fake, reach(fake.host, tls=trust) as client:
-        fault = fault_of(Untrusted, client.manifest, REPOSITORY, TAG)
-    assert "--cert-file" in fault.hint
-
-
 def test_files_that_are_no_certificate_with_its_key(
     authority: trustme.CA, ca_file: Path, tmp_path: Path
 ) -> None:
@@ -205,23 +205,6 @@ def test_files_that_are_no_certificate_with_its_key(
     )
     for private in (key, locked, ca_file, None):
         fault_of(InputFault, context, TlsOptions(cert_file=ca_file, key_file=private))
-
-
-# --- the wrong protocol -----------------------------------------------------------------------
-
-
-def test_plain_http_on_a_tls_port_is_named(trust: TlsOptions) -> None:
-    script = says(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-    with Peer(script) as peer, reach(peer.host, tls=trust) as client:
-        fault = fault_of(Untrusted, client.manifest, REPOSITORY, TAG)
-    assert "--plain-http" in fault.hint
-
-
-def test_tls_on_a_plain_port_is_a_fault_and_no_password_is_sent(safe: FakeRegistry) -> None:
-    with reach(safe.host, timeout=1) as client, pytest.raises(RegistryFault) as caught:
-        client.manifest(REPOSITORY, TAG)
-    assert type(caught.value) in (Unreachable, Misbehaved)
-    assert words(caught.value)
 
 
 def test_versions_before_tls_1_2_are_refused() -> None:
