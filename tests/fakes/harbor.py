@@ -1,7 +1,7 @@
 """A Harbor on loopback: its rights, tokens and rules in front of a real Distribution registry.
 
 What it holds is held by the real registry; what Harbor does before and around that is done here as
-it was measured on v2.9.5. `tests/world/test_harbor_facade.py` has each statement with its test.
+it was measured on v2.9.5. `tests/world/test_harbor_*.py` have each statement with its test.
 
     with Registry(delete=True) as registry, Harbor(registry) as harbor:
         harbor.project("tkg", public=True)
