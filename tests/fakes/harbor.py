@@ -27,7 +27,8 @@ The rules of a project are attributes, and may be changed at any time:
         project.proxy_cache = True                          # 403 on every write
         harbor.system.read_only = True                      # 403 on every write anywhere
 
-An image is put in past all rules with `add`; what a client did is in `requests`:
+Tokens end with `expire_tokens`, or by themselves with `limit_tokens`. An image is put in past all
+rules with `add`; what a client did is in `requests`:
 
         harbor.add("tkg/pause", "3.9", build(ImageSpec("pause")))
         harbor.count("PUT", "/blobs/uploads/")
@@ -154,6 +155,11 @@ class Harbor:
         asked = Request("GET", f"{harbor_tokens.PATH}?{query}", headers, self.url)
         with self.system.lock:
             return str(json.loads(self._tokens.answer(asked).body)["token"])
+
+    def limit_tokens(self, uses: int) -> None:
+        """Let every token end after so many requests that carry it; 0 is no limit."""
+        with self.system.lock:
+            self._tokens.uses = uses
 
     def expire_tokens(self) -> None:
         """Make every token that was given worthless, as 1800 seconds would."""

@@ -12,6 +12,7 @@ import random
 import re
 import secrets
 import time
+from collections import Counter
 from urllib.parse import parse_qs, urlsplit
 
 from tests.fakes.auth import credentials
@@ -30,11 +31,13 @@ Access = dict[str, object]
 
 
 class Tokens:
-    """Gives tokens out and knows them again."""
+    """Gives tokens out and knows them again. `uses` makes them end early; 0 is no limit."""
 
     def __init__(self, system: System) -> None:
+        self.uses = 0
         self._system = system
         self._given: dict[str, Caller] = {}
+        self._used: Counter[str] = Counter()
         # "Order is random" [M]: seeded, so that a run can be repeated.
         self._random = random.Random(0)
 
@@ -51,6 +54,9 @@ class Tokens:
 
     def caller(self, token: str) -> Caller:
         """Who sends this token; anybody where it was never given, or has ended."""
+        self._used[token] += 1
+        if self.uses and self._used[token] > self.uses:
+            return Caller()
         return self._given.get(token, Caller())
 
     def expire(self) -> None:

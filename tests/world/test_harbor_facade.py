@@ -218,11 +218,15 @@ def test_a_repository_without_a_project_yields_no_access(
     assert claims(harbor.token(scope("pause"), harbor.admin))["access"] == []
 
 
-def test_an_ended_token_is_refused(harbor: Harbor, client: httpx.Client, robot: Account) -> None:
+@pytest.mark.parametrize("by_itself", [True, False])
+def test_an_ended_token_is_refused_with_a_basic_challenge(
+    harbor: Harbor, client: httpx.Client, robot: Account, by_itself: bool
+) -> None:
     headers = bearer(harbor, PUSH, robot)
     assert begin(client, "tkg/pause", headers).status_code == 202
-    harbor.expire_tokens()
-    assert begin(client, "tkg/pause", headers).status_code == 401
+    harbor.limit_tokens(1) if by_itself else harbor.expire_tokens()
+    answer = begin(client, "tkg/pause", headers)
+    assert (answer.status_code, answer.headers["Www-Authenticate"]) == (401, BASIC)
 
 
 # --- the facade itself ------------------------------------------------------------------------
