@@ -33,6 +33,8 @@ rules with `add`; what a client did is in `requests`:
         harbor.add("tkg/pause", "3.9", build(ImageSpec("pause")))
         harbor.count("PUT", "/blobs/uploads/")
 
+        harbor.lose("PUT", "/manifests/v1")                 # it is done, and nobody hears of it
+
 A PUT without Content-Length is taken, and booked with 0 bytes, as Harbor does; no client of ours
 may send one, so `HarborFault` is raised when the context is left. A fault of the facade itself
 comes out there too.
@@ -86,6 +88,7 @@ class Harbor:
         self.system = System()
         self.admin = self._account(Account("admin", "Harbor12345", admin=True))
         self.requests: list[Seen] = []
+        self._lost: list[tuple[str, str]] = []
         self._tokens = Tokens(self.system)
         self._gate = Gate(self.system, self._tokens)
         self._api = Api(self.system)
@@ -177,6 +180,10 @@ class Harbor:
             for seen in self.requests
         )
 
+    def lose(self, method: str, pattern: str) -> None:
+        """Drop the connection after the next such request was done, before its answer."""
+        self._lost.append((method, pattern))
+
     # --- running --------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
@@ -204,14 +211,14 @@ class Harbor:
         path = request.path
         with self.system.lock:
             if path.startswith("/v2/"):
-                return self._booked(self._gate.decide(request))
+                return self._booked(request, self._gate.decide(request))
             if path == harbor_tokens.PATH:
                 return self._tokens.answer(request)
             if path.startswith(harbor_api.ROOT):
                 return self._api.answer(request)
         return error_reply(404, "NOT_FOUND", "no such path")
 
-    def _booked(self, decision: Reply | Relay) -> Reply | Relay:
+    def _booked(self, request: Request, decision: Reply | Relay) -> Reply | Relay:
         """What the registry's answer changes is changed under the lock, too."""
         if isinstance(decision, Reply):
             return decision
@@ -219,8 +226,15 @@ class Harbor:
         def ended(status: int, headers: Mapping[str, str]) -> None:
             with self.system.lock:
                 decision.ended(status, headers)
+                self._lose(request)
 
         return Relay(ended)
+
+    def _lose(self, request: Request) -> None:
+        for each in self._lost:
+            if request.method == each[0] and re.search(each[1], request.target):
+                self._lost.remove(each)
+                raise ConnectionAbortedError("lost on purpose")
 
     def _record(self, request: Request, status: int, size: int) -> None:
         headers = dict(request.headers)

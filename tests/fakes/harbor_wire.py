@@ -91,8 +91,8 @@ class FrontHandler(Handler):
             answer = backend.getresponse()
             headers = {name.lower(): text for name, text in answer.getheaders()}
             told = True
-            relay.ended(answer.status, headers)
             self.server.record(request, answer.status, size)
+            relay.ended(answer.status, headers)
             self._give(answer)
         finally:
             backend.close()

@@ -7,12 +7,14 @@ tests are about the facade itself.
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+import trustme
 
 from scripts.world.registry import Registry
 from tests.fakes.harbor import Harbor
@@ -29,6 +31,7 @@ from tests.fakes.harbor_client import (
     finished,
     granted,
     scope,
+    upload,
     visiting,
 )
 from tests.fakes.harbor_projects import ANONYMOUS, Account
@@ -280,6 +283,32 @@ def test_a_client_that_goes_away_inside_a_body_commits_nothing(
         client.put(url, content=body(), headers=headers | length)
     head = client.head(f"/v2/tkg/pause/blobs/{url.params['digest']}", headers=headers)
     assert head.status_code == 404
+
+
+def test_a_lost_answer_is_of_a_request_that_was_done(
+    harbor: Harbor, client: httpx.Client, robot: Account
+) -> None:
+    headers, data = bearer(harbor, PUSH, robot), LAYER.read()
+    harbor.lose("PUT", "/blobs/uploads/")
+    with pytest.raises(httpx.RemoteProtocolError):
+        upload(client, "tkg/pause", data, headers)
+    assert harbor.system.projects["tkg"].used == len(data)
+    assert upload(client, "tkg/pause", data, headers).status_code == 201, "only one is lost"
+
+
+def test_it_speaks_tls_and_says_so_in_its_urls(registry: Registry) -> None:
+    authority = trustme.CA()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    with Harbor(registry, tls=server) as harbor:
+        harbor.project("tkg")
+        with httpx.Client(base_url=harbor.url, verify=trusting, trust_env=False) as client:
+            realm = f'realm="https://{harbor.host}/service/token"'
+            assert realm in client.get("/v2/").headers["Www-Authenticate"]
+            begun = begin(client, "tkg/pause", bearer(harbor, PUSH, harbor.admin))
+            assert begun.headers["Location"].startswith(f"https://{harbor.host}/v2/tkg/pause/")
 
 
 def test_a_fault_of_the_facade_itself_comes_out(registry: Registry) -> None:
