@@ -137,6 +137,29 @@ def test_a_quota_counts_at_the_put_and_not_at_the_post(
     assert full.used == 4 * MIB
 
 
+def test_a_mount_counts_against_the_quota_of_the_project_it_goes_to(
+    harbor: Harbor, client: httpx.Client
+) -> None:
+    """Read in the source, as no mount was measured."""
+    full = harbor.project("full", quota=LAYER.size)
+    harbor.add("tkg/pause", "3.9", IMAGE)
+    token = harbor.token(f"{scope('full/x', 'pull,push')} {PULL}", harbor.admin)
+    headers = {"Authorization": f"Bearer {token}"}
+    assert upload(client, "full/x", b"1", headers).status_code == 201
+    assert mount(client, "full/x", "tkg/pause", headers) == 403
+    full.quota += 1
+    assert mount(client, "full/x", "tkg/pause", headers) == 201
+    assert full.used == LAYER.size + 1
+
+
+def test_a_mount_of_what_is_not_there_opens_an_upload_and_books_nothing(
+    harbor: Harbor, client: httpx.Client
+) -> None:
+    token = harbor.token(f"{scope('tkg/x', 'pull,push')} {PULL}", harbor.admin)
+    assert mount(client, "tkg/x", "tkg/pause", {"Authorization": f"Bearer {token}"}) == 202
+    assert harbor.system.projects["tkg"].sizes == {}
+
+
 def test_an_upload_that_fails_gives_its_room_back(harbor: Harbor, client: httpx.Client) -> None:
     full = harbor.project("full", quota=5 * MIB)
     headers = bearer(harbor, scope("full/x", "pull,push"), harbor.admin)
