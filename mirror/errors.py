@@ -141,10 +141,17 @@ class Untrusted(RegistryFault):
 
 
 class Refused(RegistryFault):
-    """401 or 403 after all credentials there are were tried."""
+    """401 or 403 after all credentials there are were tried.
+
+    Harbor takes a wrong password for none at all (measured), so the refusal may be the first sign
+    of one.
+    """
 
     name = "refused"
-    hint = "log in (docker login, or --username with --password-stdin) with an account that may"
+    hint = (
+        "check name and password, or log in (docker login, or --username with --password-stdin) "
+        "with an account that may"
+    )
 
 
 class NotFound(RegistryFault):

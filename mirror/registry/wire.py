@@ -29,18 +29,30 @@ ACCEPT_MANIFESTS = ", ".join(sorted(mediatypes.MANIFESTS))
 # and another version of HTTP; 520 to 527 are what content networks say for a silent registry.
 _LATER = frozenset({408, 425, 429, *range(500, 600)}) - {501, 505}
 _POLICY = "a rule of the project forbids it (immutable tag, signature, scan): ask who runs it"
+_ITS_WORDS = "its words are the reason (quota, read-only, proxy cache); if it is the account: "
+_NO_PROJECT = {
+    Side.SOURCE: "check the name; --source-repo and --rewrite say where images are now",
+    Side.DESTINATION: "create the project at the destination first",
+}
+_NONE_SUCH = " (there is no such project)"
 
 
 def fault_of(
     side: Side, host: str, what: str, status: int, headers: Mapping[str, str], body: bytes
 ) -> RegistryFault:
     """The fault for an answer that is not the hoped-for one; ``what`` was being done."""
-    fact = f"{host} answered {status}{_told(body)}"
+    told = _told(body)
+    if status == 401 and headers.get("www-authenticate") == "":
+        # Harbor's sign for a project that is not there (measured); a HEAD has no words for it.
+        fact = f"{host} answered 401 with an empty challenge{told or _NONE_SUCH}"
+        return Refused(side, host, what, fact=fact, hint=_NO_PROJECT[side])
+    fact = f"{host} answered {status}{told}"
     if status in _LATER:
         pause = retry_after(headers.get("retry-after", ""))
         return Unreachable(side, host, what, fact=fact, retry_after=pause, answered=True)
     if status in (401, 403):
-        return Refused(side, host, what, fact=fact)
+        hint = _ITS_WORDS + Refused.hint if status == 403 and told else ""
+        return Refused(side, host, what, fact=fact, hint=hint)
     if status == 412:
         return Refused(side, host, what, fact=fact, hint=_POLICY)
     if status == 404:

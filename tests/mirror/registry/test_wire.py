@@ -50,6 +50,28 @@ def test_a_policy_that_refuses_is_not_taken_for_a_missing_login() -> None:
 
 
 @pytest.mark.parametrize(
+    ("side", "hint"), [(Side.SOURCE, "check the name"), (Side.DESTINATION, "create the project")]
+)
+def test_an_empty_challenge_is_a_missing_project_and_no_missing_login(
+    side: Side, hint: str
+) -> None:
+    def found(headers: dict[str, str]) -> RegistryFault:
+        return fault_of(side, "h:5000", "cannot put it", 401, headers, b"")
+
+    missing = found({"www-authenticate": ""})
+    assert hint in missing.hint
+    assert missing.fact == "h:5000 answered 401 with an empty challenge (there is no such project)"
+    for headers in ({}, {"www-authenticate": 'Basic realm="harbor"'}):
+        assert found(headers).hint == Refused.hint
+
+
+def test_a_refusal_with_words_points_at_them_before_the_login() -> None:
+    body = b'{"errors": [{"code": "DENIED", "message": "read only"}]}'
+    assert fault(403, body).hint.startswith("its words are the reason")
+    assert fault(403).hint == fault(401, body).hint == Refused.hint
+
+
+@pytest.mark.parametrize(
     ("value", "seconds"),
     [
         ("7", 7.0),
