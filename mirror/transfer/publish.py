@@ -85,22 +85,16 @@ class Publisher:
             self._read_back(image.repository, child.digest, child.digest)
         # Asked again: an upload can take hours, in which somebody else may have pushed. By GET,
         # since a HEAD that wrongly says 404 would let an image be replaced.
-        now = self.retry(partial(self._present, image))
+        now = self.retry(partial(_held, self.library, image.repository, image.name))
         self.refuse_taken([(image, now)])
         if now != image.digest:
             self._store(image, image.name, root)
         self._read_back(image.repository, image.name, image.digest)
         return sum(len(manifest.raw) for manifest in image.graph.manifests)
 
-    def _present(self, image: Publication) -> Digest | None:
-        try:
-            return self.library.manifest(image.repository, image.name).digest
-        except NotFound:
-            return None
-
     def _store(self, image: Publication, name: str | Digest, manifest: Manifest) -> None:
         """Put a manifest; where the registry lacks what it names, bring that, once."""
-        put = partial(self.library.put_manifest, image.repository, name, manifest)
+        put = _Put(self.library, image.repository, name, manifest)
         try:
             self.retry(put)
         except Incomplete:
@@ -130,3 +124,32 @@ class Publisher:
         ]
         if taken and not self.overwrite:
             raise TagTaken(self.host, taken)
+
+
+def _held(library: Library, repository: str, name: str | Digest) -> Digest | None:
+    """What a name stands for, by the bytes under it; None where there is none."""
+    try:
+        return library.manifest(repository, name).digest
+    except NotFound:
+        return None
+
+
+@dataclass(slots=True)
+class _Put:
+    """Puts one manifest. From the second attempt on it looks first whether it is there.
+
+    The answer to the first one may have been lost, and an immutable tag refuses even the same
+    manifest again (Harbor: 412).
+    """
+
+    library: Library
+    repository: str
+    name: str | Digest
+    manifest: Manifest
+    tried: bool = False
+
+    def __call__(self) -> None:
+        if self.tried and _held(self.library, self.repository, self.name) == self.manifest.digest:
+            return
+        self.tried = True
+        self.library.put_manifest(self.repository, self.name, self.manifest)
