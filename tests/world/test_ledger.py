@@ -1,0 +1,137 @@
+"""The account of credentials finds what went astray, and only that."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from tests.fakes.ledger import Ledger
+from tests.fakes.simple import FakeRegistry
+
+CANARY = "canary-7f3a"
+
+
+def get(url: str, **options: object) -> httpx.Response:
+    return httpx.get(url, trust_env=False, **options)  # type: ignore[arg-type]
+
+
+def token_of(fake: FakeRegistry) -> dict[str, str]:
+    token = get(f"{fake.url}/token").json()["token"]
+    return {"Authorization": f"Bearer {token}"}
+
+
+def test_a_password_that_reaches_another_registry_fails_the_test(
+    fake: FakeRegistry, ledger: Ledger
+) -> None:
+    fake.require_basic("ann", CANARY)
+    with FakeRegistry() as other:
+        get(f"{fake.url}/v2/", auth=("ann", CANARY))
+        get(f"{other.url}/v2/", auth=("ann", CANARY))
+        (leak,) = ledger.leaks()
+        assert other.url in leak
+        assert CANARY not in leak
+    with pytest.raises(AssertionError, match="went astray: Authorization: Basic reached"):
+        ledger.settle()
+
+
+def test_the_account_is_settled_for_every_test(request: pytest.FixtureRequest) -> None:
+    assert "ledger" in request.fixturenames
+
+
+def test_a_fake_that_asks_only_after_the_leak_is_heard_all_the_same(
+    fake: FakeRegistry, ledger: Ledger
+) -> None:
+    get(f"{fake.url}/v2/", auth=("ann", CANARY))
+    with FakeRegistry() as other:
+        other.require_basic("ann", CANARY)
+    settled_with_a_leak(ledger)
+
+
+def test_a_token_belongs_to_the_registry_that_it_was_issued_for(
+    fake: FakeRegistry, ledger: Ledger
+) -> None:
+    fake.require_bearer()
+    with FakeRegistry() as other:
+        other.require_bearer()
+        mine = token_of(fake)
+        get(f"{fake.url}/v2/", headers=mine)
+        get(f"{other.url}/v2/", headers=token_of(other))
+        assert not ledger.leaks()
+        get(f"{other.url}/v2/", headers=mine)
+    settled_with_a_leak(ledger)
+
+
+def test_another_name_of_the_same_machine_is_another_origin(
+    fake: FakeRegistry, ledger: Ledger
+) -> None:
+    fake.require_basic("ann", CANARY)
+    get(f"{fake.url}/v2/".replace("127.0.0.1", "localhost"), auth=("ann", CANARY))
+    settled_with_a_leak(ledger)
+
+
+def test_a_false_host_header_hides_nothing(fake: FakeRegistry, ledger: Ledger) -> None:
+    fake.require_basic("ann", CANARY)
+    with FakeRegistry() as other:
+        get(f"{other.url}/v2/", auth=("ann", CANARY), headers={"Host": fake.host})
+    settled_with_a_leak(ledger)
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        {"params": {"token": CANARY}},
+        {"headers": {"Cookie": f"sid={CANARY}"}},
+        {"headers": {"Authorization": f"Bearer {CANARY}"}},
+    ],
+    ids=["query", "cookie", "under another scheme"],
+)
+def test_a_secret_is_found_wherever_it_rides(
+    fake: FakeRegistry, ledger: Ledger, leak: dict[str, dict[str, str]]
+) -> None:
+    fake.require_basic("ann", CANARY)
+    with FakeRegistry() as other:
+        get(f"{other.url}/v2/", **leak)
+    settled_with_a_leak(ledger)
+
+
+def test_an_identity_token_in_a_form_is_found(fake: FakeRegistry, ledger: Ledger) -> None:
+    fake.require_bearer().refresh_tokens = frozenset({CANARY})
+    with FakeRegistry() as other:
+        for url in (fake.url, other.url):
+            httpx.post(f"{url}/token", data={"refresh_token": CANARY}, trust_env=False)
+        (leak,) = ledger.leaks()
+        assert other.url in leak
+    settled_with_a_leak(ledger)
+
+
+def test_a_password_may_go_to_the_realm_that_its_registry_names(
+    fake: FakeRegistry, ledger: Ledger
+) -> None:
+    with FakeRegistry() as service:
+        fake.require_bearer(ann=CANARY).realm = f"{service.url}/token"
+        get(f"{service.url}/token", auth=("ann", CANARY))
+    assert [arrival.secret for arrival in ledger.arrivals] == [CANARY]
+    assert not ledger.leaks()
+
+
+def test_what_a_test_permits_is_no_leak(fake: FakeRegistry, ledger: Ledger) -> None:
+    with FakeRegistry() as other:
+        other.require_basic("ann", CANARY)
+        ledger.permit(CANARY, fake.url)
+        get(f"{fake.url}/v2/", auth=("ann", CANARY))
+    assert ledger.arrivals
+    assert not ledger.leaks()
+
+
+def test_a_settled_account_is_forgotten(fake: FakeRegistry, ledger: Ledger) -> None:
+    with FakeRegistry() as other:
+        other.require_basic("ann", CANARY)
+        get(f"{fake.url}/v2/", auth=("ann", CANARY))
+    settled_with_a_leak(ledger)
+    get(f"{fake.url}/v2/", auth=("ann", CANARY))
+    assert not ledger.leaks()
+
+
+def settled_with_a_leak(ledger: Ledger) -> None:
+    with pytest.raises(AssertionError, match="credentials went astray"):
+        ledger.settle()
