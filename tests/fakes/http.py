@@ -66,6 +66,18 @@ class Listener(ThreadingHTTPServer):
                 drop(connection)
         self.server_close()
 
+    def track(self, connection: socket.socket) -> None:
+        """Drop this one too when everything ends; at once if that has begun."""
+        with self._lock:
+            self._open.add(connection)
+            if self.closing.is_set():
+                drop(connection)
+
+    def untrack(self, connection: socket.socket) -> None:
+        """Leave this one alone from now on."""
+        with self._lock:
+            self._open.discard(connection)
+
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
         if self._tls:
@@ -73,13 +85,11 @@ class Listener(ThreadingHTTPServer):
             connection = self._tls.wrap_socket(
                 connection, server_side=True, do_handshake_on_connect=False
             )
-        with self._lock:
-            self._open.add(connection)
+        self.track(connection)
         return connection, address
 
     def shutdown_request(self, request: Any) -> None:
-        with self._lock:
-            self._open.discard(request)
+        self.untrack(request)
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:

@@ -1,4 +1,4 @@
-"""Fixtures: the account of credentials, for every test."""
+"""Fixtures: the account of credentials, for every test, and a fault proxy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from scripts.world.registry import Registry
 from tests.fakes.ledger import LEDGER, Ledger
+from tests.fakes.proxy import FaultProxy
 
 
 @pytest.fixture(autouse=True)
@@ -15,3 +17,10 @@ def ledger() -> Iterator[Ledger]:
     LEDGER.arrivals.clear()
     yield LEDGER
     LEDGER.settle()
+
+
+@pytest.fixture
+def proxy(registry: Registry) -> Iterator[FaultProxy]:
+    """A fault proxy without rules in front of ``registry``, the test's own real one."""
+    with FaultProxy(registry.url) as running:
+        yield running

@@ -102,7 +102,7 @@ class FakeRegistry:
     ) -> Rule:
         """Let requests of this method (* for any) with the pattern in their path misbehave."""
         chosen = (nth,) if isinstance(nth, int) else nth
-        rule = Rule(method, re.compile(pattern), behaviour, chosen)
+        rule = Rule(method, re.compile(pattern), chosen, behaviour=behaviour)
         self.rules.append(rule)
         return rule
 
