@@ -106,6 +106,15 @@ class Ledger:
         with self._lock:
             self.arrivals += [Arrival(carrier, secret, places) for carrier, secret in found]
 
+    def heard(self, listener: str, raw: bytes) -> None:
+        """The same for the first bytes of a connection, where nobody reads requests."""
+        head, _, body = raw.partition(b"\r\n\r\n")
+        first, _, lines = head.decode("latin-1").partition("\r\n")
+        pairs = (line.partition(":") for line in lines.split("\r\n"))
+        headers = {name.lower(): text.strip() for name, _, text in pairs}
+        target = first.split(" ")[1] if first.count(" ") == 2 else ""
+        self.arrived(listener, f"http://{headers.get('host', '')}", headers, target, body)
+
     def leaks(self) -> list[str]:
         """A sentence for each registered secret that arrived where it may not be."""
         allowed = defaultdict[str, set[str]](set)
@@ -167,7 +176,7 @@ def _secrets(headers: Mapping[str, str], target: str, body: bytes) -> Iterator[t
     with contextlib.suppress(CookieError):
         for name, morsel in SimpleCookie(headers.get("cookie", "")).items():
             yield f"cookie {name}", morsel.value
-    for name, value in parse_qsl(urlsplit(target).query):
+    for name, value in parse_qsl(target.partition("?")[2]):
         yield f"query parameter {name}", value
     if headers.get("content-type", "").startswith(_FORM):
         for name, value in parse_qsl(body.decode("latin-1")):

@@ -20,6 +20,7 @@ from typing import NoReturn
 
 from tests.fakes.message import error_reply
 from tests.fakes.proxy_message import Answer, Ended, Question, Reset
+from tests.fakes.proxy_streams import NOISE, cut, dripped, noise, paced, split
 
 __all__ = [
     "Action",
@@ -51,7 +52,6 @@ Go = Callable[[Question], Answer]
 Action = Callable[[Question, Go], Answer]
 
 MIB = 1 << 20
-NOISE = bytes(range(256)) * 16
 # Seconds that a test gives the other side to come; only one that fails waits so long.
 PATIENCE = 30.0
 
@@ -63,7 +63,7 @@ def cut_request(after: int) -> Action:
     """End the connection after so many bytes of the request's body; the registry gets no more."""
 
     def act(question: Question, go: Go) -> Answer:
-        return go(replace(question, body=_cut(question, question.body, after, "request")))
+        return go(replace(question, body=cut(question, question.body, after, "request")))
 
     return act
 
@@ -73,7 +73,7 @@ def cut_response(after: int) -> Action:
 
     def act(question: Question, go: Go) -> Answer:
         found = go(question)
-        return replace(found, body=_cut(question, found.body, after, "response"))
+        return replace(found, body=cut(question, found.body, after, "response"))
 
     return act
 
@@ -104,7 +104,7 @@ def reset(after: int | None = None) -> Action:
         if after is None:
             return _end(question, "reset", Reset)
         found = go(question)
-        return replace(found, body=_cut(question, found.body, after, "response", Reset))
+        return replace(found, body=cut(question, found.body, after, "response", Reset))
 
     return act
 
@@ -155,7 +155,7 @@ class Hold:
         self._free.set()
 
     def _held(self, question: Question, body: Iterator[bytes], after: int) -> Iterator[bytes]:
-        for before, piece in _split(body, after):
+        for before, piece in split(body, after):
             yield before
             if piece is not None:
                 self._stand(question)
@@ -174,8 +174,8 @@ def throttle(rate: int) -> Action:
 
     def act(question: Question, go: Go) -> Answer:
         question.note("throttled")
-        found = go(replace(question, body=_paced(question, question.body, rate)))
-        return replace(found, body=_paced(question, found.body, rate))
+        found = go(replace(question, body=paced(question, question.body, rate)))
+        return replace(found, body=paced(question, found.body, rate))
 
     return act
 
@@ -186,7 +186,7 @@ def drip(pause: float = 0.0) -> Action:
     def act(question: Question, go: Go) -> Answer:
         question.note("dripped")
         found = go(question)
-        return replace(found, body=_dripped(question, found.body, pause))
+        return replace(found, body=dripped(question, found.body, pause))
 
     return act
 
@@ -240,7 +240,7 @@ def flip(offset: int = 0) -> Action:
     """Send one byte of the body wrong; the length stays true."""
 
     def flipped(question: Question, body: Iterator[bytes]) -> Iterator[bytes]:
-        for before, piece in _split(body, offset):
+        for before, piece in split(body, offset):
             yield before
             if piece is not None:
                 question.note("byte flipped")
@@ -255,7 +255,7 @@ def pad(count: int) -> Action:
     def padded(question: Question, body: Iterator[bytes]) -> Iterator[bytes]:
         yield from body
         question.note("padded")
-        yield from _noise(count)
+        yield from noise(count)
 
     return _on_body(padded)
 
@@ -353,61 +353,12 @@ def in_turn(every: int, *actions: Action) -> Action:
     return act
 
 
-# --- streams ----------------------------------------------------------------------------------
-
-
 def _on_body(change: Callable[[Question, Iterator[bytes]], Iterator[bytes]]) -> Action:
     def act(question: Question, go: Go) -> Answer:
         found = go(question)
         return replace(found, body=change(question, found.body))
 
     return act
-
-
-def _split(body: Iterator[bytes], at: int) -> Iterator[tuple[bytes, bytes | None]]:
-    """Pass the pieces on as (piece, None); the one that holds byte ``at`` in two halves."""
-    left = at
-    for piece in body:
-        here = 0 <= left < len(piece)
-        yield (piece[:left], piece[left:]) if here else (piece, None)
-        left -= len(piece)
-
-
-def _cut(
-    question: Question,
-    body: Iterator[bytes],
-    after: int,
-    what: str,
-    kind: type[Ended] = Ended,
-) -> Iterator[bytes]:
-    for before, rest in _split(body, after):
-        yield before
-        if rest is not None:
-            question.note(f"{what} {'reset' if kind is Reset else 'cut'}")
-            raise kind
-
-
-def _paced(question: Question, body: Iterator[bytes], rate: int) -> Iterator[bytes]:
-    # Twenty steps a second look like a slow line to a client that waits for each piece.
-    step = max(rate // 20, 1)
-    for piece in body:
-        for start in range(0, len(piece), step):
-            part = piece[start : start + step]
-            yield part
-            question.closing.wait(len(part) / rate)
-
-
-def _dripped(question: Question, body: Iterator[bytes], pause: float) -> Iterator[bytes]:
-    for piece in body:
-        for byte in piece:
-            yield bytes([byte])
-            if pause:
-                question.closing.wait(pause)
-
-
-def _noise(count: int) -> Iterator[bytes]:
-    for start in range(0, count, len(NOISE)):
-        yield NOISE[: count - start]
 
 
 def _end(question: Question, fault: str, kind: type[Ended] = Ended) -> NoReturn:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.fakes.ledger import Ledger
 from tests.fakes.simple import FakeRegistry
+from tests.mirror.registry.peers import Peer, says
 
 CANARY = "canary-7f3a"
 
@@ -101,6 +102,17 @@ def test_an_identity_token_in_a_form_is_found(fake: FakeRegistry, ledger: Ledger
             httpx.post(f"{url}/token", data={"refresh_token": CANARY}, trust_env=False)
         (leak,) = ledger.leaks()
         assert other.url in leak
+    settled_with_a_leak(ledger)
+
+
+def test_a_peer_that_is_no_registry_is_listened_to_as_well(
+    fake: FakeRegistry, ledger: Ledger
+) -> None:
+    fake.require_basic("ann", CANARY)
+    with Peer(says(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")) as peer:
+        get(f"http://{peer.host}/v2/?x=y", auth=("ann", CANARY))
+        (leak,) = ledger.leaks()
+        assert peer.host in leak
     settled_with_a_leak(ledger)
 
 
