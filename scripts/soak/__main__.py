@@ -38,6 +38,13 @@ class Soak:
         self._kills = (given.kills - given.kills // 2, given.kills // 2)
         self.killed, self.faults, self.rounds = 0, Counter[str](), 0
 
+        blobs = world.blobs.values()
+        print(
+            f"seed {given.seed}: {len(world.images)} images, {len(blobs)} blobs,"
+            f" {world.needed / 1e6:.1f} MB, the largest {max(blobs) / 1e6:.1f} MB",
+            flush=True,
+        )
+
     def play(self) -> None:
         """Play all rounds, or the one that was asked for; raise Failed at the first finding."""
         number = self._given.round or 1
@@ -101,7 +108,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--round", type=int, metavar="N", help="play only this one of the seed")
     parser.add_argument("--faults", choices=LEVELS, default="rough")
-    parser.add_argument("--mb", type=int, default=64, help="unique megabytes, about")
+    parser.add_argument("--mb", type=int, default=96, help="unique megabytes, about")
     parser.add_argument("--images", type=int, default=12)
     parser.add_argument("--retries", type=int, default=40)
     parser.add_argument("--jobs", type=int, default=4)
@@ -112,7 +119,6 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Seed, play, and return the exit code."""
     given = _arguments(arguments)
-    print(f"seed {given.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="soak-", dir=given.scratch) as name:
         scratch = Path(name)
         with made(scratch, images=given.images, megabytes=given.mb, seed=given.seed) as world:

@@ -30,6 +30,7 @@ from scripts.soak.plain import Plain
 from scripts.soak.tool import Ran, Trap, run
 from scripts.soak.world import NAMED, World
 from scripts.world.registry import Registry
+from tests.fakes.ledger import LEDGER
 from tests.fakes.message import PIECE
 from tests.fakes.proxy import FaultProxy
 from tests.fakes.proxy_actions import Go
@@ -119,6 +120,8 @@ def play(world: World, plan: Plan, scratch: Path) -> Outcome:
         )
         _judge(world, Plain(far.url, client))
         bundle.unlink()
+    # Nobody has logged in: this only keeps a soak of hours from remembering every request.
+    LEDGER.settle()
     seconds = time.monotonic() - begin
     return Outcome(near.downloaded, front.uploaded, killed, near.faults + front.faults, seconds)
 
@@ -143,7 +146,7 @@ def _create(world: World, plan: Plan, proxy: FaultProxy, bundle: Path) -> int:
         *("-o", bundle, *_shared(plan)),
     ]
     phase = Phase(plan, proxy, random.Random(f"{plan.seed} create"), still, after_kill)
-    _once_more_if_whole(phase, command, bundle, plan.kills[0])
+    _to_the_end(phase, command, bundle, plan.kills[0])
     for since, done in finished:
         again = done & {digest_in(record) for record in proxy.records[since:]}
         if again:
@@ -151,7 +154,7 @@ def _create(world: World, plan: Plan, proxy: FaultProxy, bundle: Path) -> int:
     return phase.kills
 
 
-def _once_more_if_whole(phase: Phase, command: list[object], bundle: Path, kills: int) -> None:
+def _to_the_end(phase: Phase, command: list[object], bundle: Path, kills: int) -> None:
     """A kill may fall between the rename and the exit: then the bundle is there, and whole."""
     try:
         phase.complete(command, kills)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import httpx
 import pytest
 
@@ -10,6 +14,7 @@ from tests.fakes.simple import FakeRegistry
 from tests.mirror.registry.peers import Peer, says
 
 CANARY = "canary-7f3a"
+ROOT = Path(__file__).parents[2]
 
 
 def get(url: str, **options: object) -> httpx.Response:
@@ -35,7 +40,28 @@ def test_a_password_that_reaches_another_registry_fails_the_test(
         ledger.settle()
 
 
-def test_the_account_is_settled_for_every_test(request: pytest.FixtureRequest) -> None:
+LEAKING = """
+import httpx
+from tests.fakes.simple import FakeRegistry
+
+def test_that_looks_at_nothing():
+    with FakeRegistry() as fake, FakeRegistry() as other:
+        fake.require_basic("ann", "canary-7f3a")
+        httpx.get(f"{other.url}/v2/", auth=("ann", "canary-7f3a"), trust_env=False)
+"""
+
+
+def test_a_test_that_does_not_ask_fails_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "test_leaking.py").write_text(LEAKING)
+    (tmp_path / "pytest.ini").write_text("[pytest]")
+    command = [sys.executable, "-m", "pytest", "-p", "tests.fakes.proxy_fixtures", str(tmp_path)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 1
+    assert "credentials went astray: Authorization: Basic reached" in ran.stdout
+    assert "1 passed, 1 error" in ran.stdout
+
+
+def test_every_test_of_the_suite_is_under_it(request: pytest.FixtureRequest) -> None:
     assert "ledger" in request.fixturenames
 
 
