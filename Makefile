@@ -4,8 +4,9 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 VENV := .venv/$(VERSION)
 RUN := $(VENV)/bin/python
 BENCH_MB ?= 2000
+MINUTES ?= 5
 
-.PHONY: help setup venv check test demo bench format lock clean
+.PHONY: help setup venv check test demo bench soak format lock clean
 help: ## list what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
 
@@ -35,6 +36,9 @@ demo: setup venv ## carry the sample BOMs over a pretend air gap on this machine
 
 bench: setup venv ## measure beside bare sockets and skopeo; BENCH_MB says how much
 	$(RUN) -m scripts.bench --mb $(BENCH_MB)
+
+soak: setup venv ## carry a world through faults for MINUTES; SOAK='--kills 200' for more
+	$(RUN) -m scripts.soak --minutes $(MINUTES) $(SOAK)
 
 format: venv ## put all code into its form
 	$(RUN) -m ruff check --fix

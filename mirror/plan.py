@@ -88,7 +88,9 @@ def deliveries(
 ) -> list[Move]:
     """Moves into a registry: for every blob each repository that needs it and which hold it.
 
-    Both arguments pair a repository with an image; ``complete`` ones are there already.
+    Both arguments pair a repository with an image; ``complete`` ones are there already. The
+    repositories are sorted, whatever the order of the images: a run after a kill has to look
+    first where the one before it has sent to, or it would send the blob once more.
     """
     holders: dict[Digest, dict[str, None]] = {}
     for repository, graph in complete:
@@ -99,7 +101,7 @@ def deliveries(
         for blob in graph.blobs:
             needed.setdefault(blob.digest, (blob, {}))[1][repository] = None
     moves = (
-        _delivery(blob, list(targets), holders.get(blob.digest, {}))
+        _delivery(blob, sorted(targets), holders.get(blob.digest, {}))
         for blob, targets in needed.values()
     )
     # Two tags of one repository share layers: where one is complete, nothing is left to move.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from tests.fakes.container import container_registry as container_registry
 from tests.fakes.container import docker as docker
 from tests.fakes.harbor_fixtures import harbor as harbor
+from tests.fakes.proxy_fixtures import ledger as ledger
+from tests.fakes.proxy_fixtures import proxy as proxy
 from tests.fakes.registries import clean_environment as clean_environment
 from tests.fakes.registries import fake as fake
 from tests.fakes.registries import locked_registry as locked_registry

@@ -5,14 +5,18 @@ from __future__ import annotations
 import base64
 import itertools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urljoin
 
 from tests.fakes.message import Reply, Request, error_reply, json_reply
 
 _REPOSITORY = re.compile(r"^/v2/(.+)/(?:manifests|blobs|tags)/")
 Grant = tuple[str, str]  # repository, action
+
+# Of all gates together: a token that two of them handed out could not be told apart in a leak.
+_NUMBERS = itertools.count()
 
 
 class Gate(Protocol):
@@ -36,6 +40,10 @@ class Basic:
         challenge = f'Basic realm="{self.realm}"'
         return error_reply(401, "UNAUTHORIZED", WWW_Authenticate=challenge)
 
+    def secrets(self, registry: str) -> Iterator[tuple[str, str]]:
+        """Yield each secret with a URL whose origin may be sent it."""
+        yield self.password, registry
+
 
 @dataclass
 class Bearer:
@@ -56,7 +64,7 @@ class Bearer:
     quoted: bool = True
     expires_in: int = 300
     _granted: dict[str, frozenset[Grant]] = field(default_factory=dict)
-    _numbers: itertools.count[int] = field(default_factory=itertools.count)
+    _issued: list[str] = field(default_factory=list)
 
     def stop(self, request: Request) -> Reply | None:
         if request.path == "/token":
@@ -71,6 +79,14 @@ class Bearer:
     def expire(self) -> None:
         """Make every token that was handed out worthless, as time would."""
         self._granted.clear()
+
+    def secrets(self, registry: str) -> Iterator[tuple[str, str]]:
+        """Yield each secret with a URL whose origin may be sent it; tokens are the registry's."""
+        for secret in (*self.users.values(), *self.refresh_tokens):
+            yield secret, registry
+            yield secret, urljoin(registry, self.realm)
+        for token in self._issued.copy():
+            yield token, registry
 
     def _refuse(self, needed: frozenset[Grant], *, known: bool) -> Reply:
         facts = {"realm": self.realm, "service": self.service}
@@ -93,7 +109,8 @@ class Bearer:
         grants = frozenset(grant for scope in scopes for grant in _grants(scope))
         if known is None:
             grants = frozenset((name, act) for name, act in grants if act in self.anonymous)
-        token = f"token-{next(self._numbers)}"
+        token = f"token-{next(_NUMBERS)}"
+        self._issued.append(token)
         self._granted[token] = grants
         return json_reply({"token": token, "access_token": token, "expires_in": self.expires_in})
 

@@ -11,31 +11,48 @@ import re
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from tests.fakes.message import Reply, Request, error_reply
+
+
+class Asked(Protocol):
+    """What a choice looks at."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+
 
 Go = Callable[[], Reply]
 Behaviour = Callable[[Request, Go], Reply]
 
 
 @dataclass
-class Rule:
+class Choice:
     """Requests by method and path; `nth` counts the matching ones from 1, empty means all."""
 
     method: str
     pattern: re.Pattern[str]
-    behaviour: Behaviour
     nth: Collection[int] = ()
     seen: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def takes(self, request: Request) -> bool:
+    def takes(self, request: Asked) -> bool:
         """Count the request if it matches, and say whether it is one of ours."""
         if self.method not in ("*", request.method) or not self.pattern.search(request.path):
             return False
         with self._lock:
             self.seen += 1
             return not self.nth or self.seen in self.nth
+
+
+@dataclass
+class Rule(Choice):
+    """The requests that one behaviour is for."""
+
+    behaviour: Behaviour = field(kw_only=True)
 
 
 def answer(

@@ -14,27 +14,39 @@ from http.client import responses
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.fakes.ledger import LEDGER
 from tests.fakes.message import Reply, Request
 
 Answer = Callable[[Request], Reply]
 
 
-class Server(ThreadingHTTPServer):
-    """Serves one answer function; ends with all of its connections and threads."""
+class Listener(ThreadingHTTPServer):
+    """Listens on a loopback port; ends with all of its connections and threads."""
 
     # Joined at the end: a thread left over would be a ResourceWarning in somebody else's test.
     daemon_threads = False
     request_queue_size = 128
 
-    def __init__(self, answer: Answer, tls: ssl.SSLContext | None = None) -> None:
-        self.answer = answer
+    def __init__(
+        self, handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None
+    ) -> None:
         self.scheme = "https" if tls else "http"
         self.faults: list[BaseException] = []
         self.closing = threading.Event()
         self._tls = tls
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(("127.0.0.1", 0), handler)
+
+    @property
+    def host(self) -> str:
+        """The address as it stands in a reference: 127.0.0.1:PORT."""
+        return f"127.0.0.1:{self.server_port}"
+
+    @property
+    def url(self) -> str:
+        """The address with its scheme and without a path."""
+        return f"{self.scheme}://{self.host}"
 
     def server_bind(self) -> None:
         # HTTPServer would ask the resolver for this address's name.
@@ -54,6 +66,18 @@ class Server(ThreadingHTTPServer):
                 drop(connection)
         self.server_close()
 
+    def track(self, connection: socket.socket) -> None:
+        """Drop this one too when everything ends; at once if that has begun."""
+        with self._lock:
+            self._open.add(connection)
+            if self.closing.is_set():
+                drop(connection)
+
+    def untrack(self, connection: socket.socket) -> None:
+        """Leave this one alone from now on."""
+        with self._lock:
+            self._open.discard(connection)
+
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
         if self._tls:
@@ -61,13 +85,11 @@ class Server(ThreadingHTTPServer):
             connection = self._tls.wrap_socket(
                 connection, server_side=True, do_handshake_on_connect=False
             )
-        with self._lock:
-            self._open.add(connection)
+        self.track(connection)
         return connection, address
 
     def shutdown_request(self, request: Any) -> None:
-        with self._lock:
-            self._open.discard(request)
+        self.untrack(request)
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -75,6 +97,14 @@ class Server(ThreadingHTTPServer):
         error = sys.exception()
         if error is not None and not isinstance(error, OSError):
             self.faults.append(error)
+
+
+class Server(Listener):
+    """Serves one answer function."""
+
+    def __init__(self, answer: Answer, tls: ssl.SSLContext | None = None) -> None:
+        self.answer = answer
+        super().__init__(Handler, tls)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -89,7 +119,9 @@ class Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         base = f"{self.server.scheme}://{self.headers['Host']}"
         headers = {name.lower(): text for name, text in self.headers.items()}
-        reply = self.server.answer(Request(self.command, self.path, headers, base, self._body()))
+        request = Request(self.command, self.path, headers, base, self._body())
+        LEDGER.arrived(self.server.url, base, headers, self.path, request.body)
+        reply = self.server.answer(request)
         self.close_connection = self.close_connection or reply.must_close
         self._send(reply)
         if reply.stall_after is not None:

@@ -22,6 +22,9 @@ lets slip on another host, send it to a second fake and look there:
         ...
         assert not other.leaked()
 
+Where such a credential is one that a fake asks for or hands out, the ledger (tests/fakes/ledger.py)
+finds it too, and fails the test without being asked.
+
 Credentials are asked for by `require_basic` and `require_bearer`; the latter's tokens grant what
 was asked for and nothing else, and its `expire()` ends them all in the middle of a run.
 
@@ -43,6 +46,7 @@ from scripts.world.images import Image
 from tests.fakes.auth import Basic, Bearer, Gate
 from tests.fakes.behaviours import Behaviour, Go, Rule
 from tests.fakes.http import Server
+from tests.fakes.ledger import LEDGER, Entry, KeepsSecrets
 from tests.fakes.message import Reply, Request
 from tests.fakes.store import Store
 
@@ -65,28 +69,40 @@ class FakeRegistry:
 
     def __init__(self, *, gate: Gate | None = None, tls: ssl.SSLContext | None = None) -> None:
         self.store = Store()
-        self.gate = gate
         self.rules: list[Rule] = []
         self.requests: list[Seen] = []
         self._server = Server(self._answer, tls)
         self._thread = threading.Thread(target=self._server.run, name="fake registry")
+        self._entries: list[Entry] = []
+        self.gate = gate
 
     @property
     def host(self) -> str:
         """The address as it stands in a reference: 127.0.0.1:PORT."""
-        return f"127.0.0.1:{self._server.server_port}"
+        return self._server.host
 
     @property
     def url(self) -> str:
         """The address with its scheme and without a path."""
-        return self._server.scheme + "://" + self.host
+        return self._server.url
+
+    @property
+    def gate(self) -> Gate | None:
+        """Who asks for credentials here; the ledger hears of every one that was ever set."""
+        return self._gate
+
+    @gate.setter
+    def gate(self, gate: Gate | None) -> None:
+        self._gate = gate
+        if isinstance(gate, KeepsSecrets):
+            self._entries.append(LEDGER.watch(partial(gate.secrets, self.url)))
 
     def on(
         self, method: str, pattern: str, behaviour: Behaviour, *, nth: int | Collection[int] = ()
     ) -> Rule:
         """Let requests of this method (* for any) with the pattern in their path misbehave."""
         chosen = (nth,) if isinstance(nth, int) else nth
-        rule = Rule(method, re.compile(pattern), behaviour, chosen)
+        rule = Rule(method, re.compile(pattern), chosen, behaviour=behaviour)
         self.rules.append(rule)
         return rule
 
@@ -133,6 +149,7 @@ class FakeRegistry:
     ) -> None:
         self._server.end()
         self._thread.join()
+        LEDGER.end(self._entries)
         if self._server.faults and error is None:
             raise self._server.faults[0]
 

@@ -56,7 +56,14 @@ def targets(moves: list[Any]) -> dict[str, tuple[tuple[str, ...], tuple[str, ...
 def test_a_blob_goes_to_every_repository_that_needs_it() -> None:
     found = targets(deliveries([("air/a", ONE), ("air/b", TWO), ("air/a", TWO)], []))
     assert found[BASE.blob.digest] == (("air/a", "air/b"), ())
-    assert found[NEW.blob.digest] == (("air/b", "air/a"), ())
+    assert found[NEW.blob.digest] == (("air/a", "air/b"), ())
+
+
+def test_a_run_after_a_kill_looks_first_where_the_one_before_has_sent_to() -> None:
+    """Images come in the order in which the registry answered for them, another one each time."""
+    places = [("air/a", ONE), ("air/b", ONE), ("air/c", ONE)]
+    runs = [targets(deliveries(each, [])) for each in (places, places[::-1])]
+    assert runs[0] == runs[1]
 
 
 def test_a_complete_image_elsewhere_is_a_place_to_take_blobs_from() -> None:

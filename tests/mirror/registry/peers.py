@@ -14,6 +14,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from tests.fakes.ledger import LEDGER
+
 Script = Callable[[socket.socket], None]
 
 
@@ -58,7 +60,9 @@ class Peer:
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
-            self.seen.append(connection.recv(65536))
+            first = connection.recv(65536)
+            self.seen.append(first)
+            LEDGER.heard(f"http://{self.host}", first)
             self._script(connection)
 
 

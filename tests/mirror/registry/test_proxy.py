@@ -5,6 +5,7 @@ import pytest
 from mirror.errors import InputFault, RegistryFault, Unreachable
 from mirror.registry.tls import TlsOptions
 from tests.fakes.behaviours import answer
+from tests.fakes.ledger import Ledger
 from tests.fakes.simple import FakeRegistry
 from tests.mirror.registry.peers import Peer, tunnels_to
 from tests.mirror.registry.reach import (
@@ -52,11 +53,12 @@ def test_no_proxy_is_heeded(
 
 
 def test_tls_goes_through_the_proxy_unopened(
-    safe: FakeRegistry, monkeypatch: pytest.MonkeyPatch, trust: TlsOptions
+    safe: FakeRegistry, monkeypatch: pytest.MonkeyPatch, trust: TlsOptions, ledger: Ledger
 ) -> None:
     data = noise(3 << 20)
     descriptor = shelve(safe, data)
     safe.require_basic("ann", CANARY)
+    ledger.permit(CANARY, "https://localhost:1")
     with Peer(tunnels_to(safe.host)) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.host}")
         with reach("localhost:1", tls=trust, given=somebody()) as client:
