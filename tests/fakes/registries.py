@@ -194,7 +194,7 @@ class ReadOnly:
 
 @pytest.fixture
 def read_only(tmp_path: Path) -> Iterator[ReadOnly]:
-    """A real registry that answers every write with 405 UNSUPPORTED (maintenance.readonly):
+    """A real registry that answers every write with a bare 405 (maintenance.readonly):
 
     run("bundle", "push", bundle, f"{read_only.registry.host}/tkg", "--plain-http")
     with read_only.writable() as after: # maintenance is over
