@@ -7,7 +7,7 @@
     ├── RegistryFault            a registry; ``side`` says source or destination
     │   ├── Unreachable          no answer, or one that may be better later: DNS, TCP, 5xx, 429
     │   ├── Untrusted            TLS: its certificate is not trusted
-    │   ├── Refused              authentication or permission
+    │   ├── Refused              authentication or permission, or it is read-only
     │   ├── NotFound             it answers, and does not have it
     │   └── Misbehaved           its answer breaks the distribution protocol
     ├── IntegrityFault           bytes are not what their digest or size promises
@@ -137,10 +137,19 @@ class Untrusted(RegistryFault):
 
 
 class Refused(RegistryFault):
-    """401 or 403 after all credentials there are were tried."""
+    """401 or 403 after all credentials there are were tried, or a request it takes from nobody.
+
+    ``status`` as it was answered: 401 does not know the account, 403 knows it.
+    """
 
     name = "refused"
     hint = "log in (docker login, or --username with --password-stdin) with an account that may"
+
+    def __init__(
+        self, side: Side, host: str, what: str, *, fact: str = "", hint: str = "", status: int = 0
+    ) -> None:
+        super().__init__(side, host, what, fact=fact, hint=hint)
+        self.status = status
 
 
 class NotFound(RegistryFault):

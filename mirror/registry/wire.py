@@ -20,7 +20,12 @@ ACCEPT_MANIFESTS = ", ".join(sorted(mediatypes.MANIFESTS))
 # Answers that may be better later. Of the 5xx only these two stay as they are: not implemented,
 # and another version of HTTP; 520 to 527 are what content networks say for a silent registry.
 _LATER = frozenset({408, 425, 429, *range(500, 600)}) - {501, 505}
-_POLICY = "a rule of the project forbids it (immutable tag, signature, scan): ask who runs it"
+# Refusals that no login mends. Distribution answers a bare 405 to every write in maintenance, and
+# with UNSUPPORTED where it is a pull-through cache.
+_RULES = {
+    405: "it takes no writes: in maintenance (read-only), or only a cache of another registry",
+    412: "a rule of the project forbids it (immutable tag, signature, scan): ask who runs it",
+}
 
 
 def fault_of(
@@ -32,9 +37,9 @@ def fault_of(
         pause = retry_after(headers.get("retry-after", ""))
         return Unreachable(side, host, what, fact=fact, retry_after=pause, answered=True)
     if status in (401, 403):
-        return Refused(side, host, what, fact=fact)
-    if status == 412:
-        return Refused(side, host, what, fact=fact, hint=_POLICY)
+        return Refused(side, host, what, fact=fact, status=status)
+    if status in _RULES:
+        return Refused(side, host, what, fact=fact, hint=_RULES[status], status=status)
     if status == 404:
         return NotFound(side, host, what, fact=fact)
     return Misbehaved(side, host, what, fact=fact)
@@ -69,5 +74,6 @@ def _told(body: bytes) -> str:
 def _one_error(error: Any) -> str:
     if not isinstance(error, dict):
         return ""
-    parts = (error.get("code"), error.get("message"))
+    # A storage that fails is "unknown error", and only the detail says: no space left on device.
+    parts = (error.get("code"), error.get("message"), error.get("detail"))
     return ": ".join(part for part in parts if isinstance(part, str) and part)

@@ -16,7 +16,7 @@ from tests.mirror.oci.documents import steady
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 LATER = {408, 425, 429, *range(500, 600)} - {501, 505}
-REFUSED = {401, 403, 412}
+REFUSED = {401, 403, 405, 412}
 
 
 def fault(status: int, body: bytes = b"", pause: str = "") -> RegistryFault:
@@ -47,6 +47,20 @@ def test_every_status_has_its_fault(status: int) -> None:
 def test_a_policy_that_refuses_is_not_taken_for_a_missing_login() -> None:
     assert "log in" in fault(403).hint
     assert "log in" not in fault(412).hint
+    assert "read-only" in fault(405).hint
+
+
+@pytest.mark.parametrize("status", sorted(REFUSED))
+def test_a_refusal_keeps_its_status(status: int) -> None:
+    found = fault(status)
+    assert isinstance(found, Refused)
+    assert found.status == status
+
+
+def test_only_the_detail_says_that_a_disk_is_full() -> None:
+    words = "write /var/lib/registry/x/data: no space left on device"
+    assert words in told(code="UNKNOWN", message="unknown error", detail=words)
+    assert told(code="DENIED", detail={"a": 1}) == "h:5000 answered 403 (DENIED)"
 
 
 @pytest.mark.parametrize(
