@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -26,6 +28,11 @@ _RULES = {
     405: "it takes no writes: in maintenance (read-only), or only a cache of another registry",
     412: "a rule of the project forbids it (immutable tag, signature, scan): ask who runs it",
 }
+# What a file system says, in the system's spelling or Go's.
+_NO_ROOM = re.compile("no space left on device|disk quota exceeded", re.IGNORECASE)
+_FULL = "its disk is full: make room there, then run the same command again: it goes on"
+# Linux has some 130 error numbers, and this bound keeps strerror to them.
+_ERRNOS = 256
 
 
 def fault_of(
@@ -35,7 +42,8 @@ def fault_of(
     fact = f"{host} answered {status}{_told(body)}"
     if status in _LATER:
         pause = retry_after(headers.get("retry-after", ""))
-        return Unreachable(side, host, what, fact=fact, retry_after=pause, answered=True)
+        hint = _FULL if _NO_ROOM.search(fact) else ""
+        return Unreachable(side, host, what, fact=fact, hint=hint, retry_after=pause, answered=True)
     if status in (401, 403):
         return Refused(side, host, what, fact=fact, status=status)
     if status in _RULES:
@@ -74,6 +82,16 @@ def _told(body: bytes) -> str:
 def _one_error(error: Any) -> str:
     if not isinstance(error, dict):
         return ""
-    # A storage that fails is "unknown error", and only the detail says: no space left on device.
-    parts = (error.get("code"), error.get("message"), error.get("detail"))
+    parts = (error.get("code"), error.get("message"), _detail(error.get("detail")))
     return ": ".join(part for part in parts if isinstance(part, str) and part)
+
+
+def _detail(detail: Any) -> Any:
+    """Why a storage failed: its error is "unknown error", and only the detail says more.
+
+    Distribution 2.8 has two forms (measured): a text, or a driver's error with a number of
+    Linux in it, ``{"DriverName": ..., "Enclosed": {"Op": "write", "Path": ..., "Err": 28}}``.
+    """
+    enclosed = detail.get("Enclosed") if isinstance(detail, dict) else None
+    number = enclosed.get("Err") if isinstance(enclosed, dict) else None
+    return os.strerror(number) if type(number) is int and 0 < number < _ERRNOS else detail

@@ -57,10 +57,32 @@ def test_a_refusal_keeps_its_status(status: int) -> None:
     assert found.status == status
 
 
-def test_only_the_detail_says_that_a_disk_is_full() -> None:
-    words = "write /var/lib/registry/x/data: no space left on device"
-    assert words in told(code="UNKNOWN", message="unknown error", detail=words)
-    assert told(code="DENIED", detail={"a": 1}) == "h:5000 answered 403 (DENIED)"
+# As Distribution 2.8.2 answers, at the start of an upload and in the middle of one.
+AT_START = {"DriverName": "filesystem", "Enclosed": {"Op": "write", "Path": "/x", "Err": 28}}
+IN_MIDDLE = "write /var/lib/registry/x/data: no space left on device"
+
+
+@pytest.mark.parametrize("detail", [AT_START, IN_MIDDLE])
+def test_only_the_detail_says_that_a_disk_is_full(detail: object) -> None:
+    error = {"code": "UNKNOWN", "message": "unknown error", "detail": detail}
+    found = fault(500, json.dumps({"errors": [error]}).encode())
+    assert "no space left on device" in found.fact.lower()
+    assert "make room" in found.hint
+    assert "make room" not in fault(500).hint
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        None,
+        [],
+        {"a": 1},
+        {"Enclosed": 28},
+        *({"Enclosed": {"Err": err}} for err in (0, -1, 10**30, 28.0, "28", True, None)),
+    ],
+)
+def test_a_detail_of_any_other_shape_is_not_shown(detail: object) -> None:
+    assert told(code="DENIED", detail=detail) == "h:5000 answered 403 (DENIED)"
 
 
 @pytest.mark.parametrize(
