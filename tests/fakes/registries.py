@@ -274,6 +274,12 @@ class Replicas:
         self.front.route = _always(self.two)
         self.one.kill()
 
+    def cut_off(self) -> None:
+        """The same, but one more request goes to the first one, which is dead."""
+        last = iter([self.one.port])
+        self.front.route = lambda head: (next(last, self.two.port), head)
+        self.one.kill()
+
 
 def _always(registry: Registry) -> Route:
     return lambda head: (registry.port, head)
