@@ -6,6 +6,7 @@
     │   └── Unresolved           images that no source could give, all at once
     ├── RegistryFault            a registry; ``side`` says source or destination
     │   ├── Unreachable          no answer, or one that may be better later: DNS, TCP, 5xx, 429
+    │   │   └── Full             its disk has no room, and it says so
     │   ├── Untrusted            TLS: its certificate is not trusted
     │   ├── Refused              authentication or permission, or it is read-only
     │   ├── NotFound             it answers, and does not have it
@@ -29,6 +30,7 @@ from bom.errors import Fault, InputFault
 __all__ = [
     "BundleFault",
     "Fault",
+    "Full",
     "InputFault",
     "IntegrityFault",
     "Interrupted",
@@ -127,6 +129,14 @@ class Unreachable(RegistryFault):
         super().__init__(side, host, what, fact=fact, hint=hint)
         self.retry_after = retry_after
         self.answered = answered
+
+
+class Full(Unreachable):
+    """A 5xx that names its reason: the disk is full, and will be in a second's time."""
+
+    name = "full"
+    temporary = False
+    hint = "its disk is full: make room there, then run the same command again: it goes on"
 
 
 class Untrusted(RegistryFault):

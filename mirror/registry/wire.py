@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from mirror.errors import Misbehaved, NotFound, Refused, RegistryFault, Side, Unreachable
+from mirror.errors import Full, Misbehaved, NotFound, Refused, RegistryFault, Side, Unreachable
 from mirror.oci import mediatypes
 from mirror.oci.strictjson import parse_object
 from mirror.settings import LONGEST_PAUSE
@@ -30,7 +30,6 @@ _RULES = {
 }
 # What a file system says, in the system's spelling or Go's.
 _NO_ROOM = re.compile("no space left on device|disk quota exceeded", re.IGNORECASE)
-_FULL = "its disk is full: make room there, then run the same command again: it goes on"
 # Linux has some 130 error numbers, and this bound keeps strerror to them.
 _ERRNOS = 256
 
@@ -42,8 +41,8 @@ def fault_of(
     fact = f"{host} answered {status}{_told(body)}"
     if status in _LATER:
         pause = retry_after(headers.get("retry-after", ""))
-        hint = _FULL if _NO_ROOM.search(fact) else ""
-        return Unreachable(side, host, what, fact=fact, hint=hint, retry_after=pause, answered=True)
+        kind = Full if _NO_ROOM.search(fact) else Unreachable
+        return kind(side, host, what, fact=fact, retry_after=pause, answered=True)
     if status in (401, 403):
         return Refused(side, host, what, fact=fact, status=status)
     if status in _RULES:
@@ -89,9 +88,12 @@ def _one_error(error: Any) -> str:
 def _detail(detail: Any) -> Any:
     """Why a storage failed: its error is "unknown error", and only the detail says more.
 
-    Distribution 2.8 has two forms (measured): a text, or a driver's error with a number of
-    Linux in it, ``{"DriverName": ..., "Enclosed": {"Op": "write", "Path": ..., "Err": 28}}``.
+    Distribution 2.8 has two forms (measured): Go's text, ``write PATH: no space left on device``,
+    or a driver's error, ``{"DriverName": ..., "Enclosed": {"Op": ..., "Path": ..., "Err": 28}}``,
+    with a number of Linux. The path has another name at every attempt, and is left out.
     """
+    if isinstance(detail, str):
+        return detail.rpartition(": ")[2]
     enclosed = detail.get("Enclosed") if isinstance(detail, dict) else None
     number = enclosed.get("Err") if isinstance(enclosed, dict) else None
     return os.strerror(number) if type(number) is int and 0 < number < _ERRNOS else detail

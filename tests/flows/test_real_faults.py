@@ -114,8 +114,9 @@ def test_a_full_disk_is_named_shows_nothing_and_is_survived_by_making_room(
 ) -> None:
     host = small_disk.registry.host
     small_disk.fill(leave)
-    ran = push(bundle, host, PLAIN, "--retries", 1)
+    ran = push(bundle, host, PLAIN, "-j", 1)
     assert ran.code == 4
+    assert [line.status for line in small_disk.registry.requests()].count(500) == 1
     assert "no space left on device" in ran.err.lower()
     assert "its disk is full: make room there" in ran.err
     assert f"the destination registry {host}" in ran.err

@@ -20,6 +20,7 @@ CODES = [
     (errors.NotFound(HERE, "h", "no such tag"), 3),
     (errors.BundleFault("not whole", **BYTES), 3),
     (errors.Unreachable(HERE, "h", "no answer"), 4),
+    (errors.Full(HERE, "h", "no space left on device"), 4),
     (errors.Untrusted(HERE, "h", "unknown CA"), 4),
     (errors.Misbehaved(HERE, "h", "nonsense"), 4),
     (errors.Refused(HERE, "h", "401"), 5),
