@@ -27,6 +27,7 @@ the registry judges `exp` and `nbf` itself, and nobody sleeps:
 
     tokens.expire()                                  # all that were handed out are over
     locked.front.before("PUT", "/uploads/", tokens.expire)   # or just before that request
+    locked.ended                                     # requests that were refused for that
 """
 
 from __future__ import annotations
@@ -215,6 +216,11 @@ class TokenRegistry:
     def url(self) -> str:
         """The address with its scheme and without a path."""
         return self.front.url
+
+    @property
+    def ended(self) -> int:
+        """How many requests the registry refused since their token was over, by its own log."""
+        return self.registry.log_path.read_text().count("token not to be used after")
 
 
 @contextmanager

@@ -9,8 +9,8 @@ import pytest
 
 from scripts.world.registry import AccessLine, Registry
 from tests.fakes.registries import Replicas
-from tests.flows.test_real_faults import IMAGES, PLAIN, push, visible, whole
-from tests.flows.test_real_faults import bundle as bundle
+from tests.flows.real import IMAGES, PLAIN, push, visible, whole
+from tests.flows.real import bundle as bundle
 
 BLOBS = sum(len(image.blobs) for image in IMAGES.values())
 

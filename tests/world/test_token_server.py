@@ -117,7 +117,9 @@ def test_tokens_end_by_the_registrys_own_judgement(world: TokenRegistry, ahead: 
     world.tokens.ahead += world.tokens.life + LEEWAY - 10
     assert status(world, TAGS, old) == 404, "still within the leeway"
     world.tokens.ahead += 12
+    assert world.ended == 0
     assert status(world, TAGS, old) == 401
+    assert world.ended == 1
     assert status(world, TAGS, token(world, PULL)) == 404
     world.tokens.expire()
     assert status(world, TAGS, old) == 401
