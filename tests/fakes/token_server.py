@@ -44,6 +44,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import parse_qs
 
@@ -125,19 +126,20 @@ class TokenServer:
         """Return the requests that came with a secret that is not right."""
         return [a for a in self.asked if a.secret and not self._knows(a.user, a.secret)]
 
-    def close(self) -> None:
-        """Stop listening; raises what went wrong in the service itself."""
-        self._server.end()
-        self._thread.join()
-        if self._server.faults:
-            raise self._server.faults[0]
-
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
-    def __exit__(self, *_error: object) -> None:
-        self.close()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.end()
+        self._thread.join()
+        if self._server.faults and error is None:
+            raise self._server.faults[0]
 
     def _answer(self, request: Request) -> Reply:
         if request.path != "/token":
