@@ -7,9 +7,9 @@
     ├── RegistryFault            a registry; ``side`` says source or destination
     │   ├── Unreachable          no answer, or one that may be better later: DNS, TCP, 5xx, 429
     │   ├── Untrusted            TLS: its certificate is not trusted
-    │   ├── Refused              authentication or permission
+    │   ├── Refused              authentication or permission, or it is read-only
     │   ├── NotFound             it answers, and does not have it
-    │   ├── Exhausted            it fails again and again at the end of an upload: disk or quota
+    │   ├── Full                 its disk or a quota, by its own words or by how it fails
     │   └── Misbehaved           its answer breaks the distribution protocol
     │       └── Incomplete       it refuses a manifest since it lacks what that names
     ├── IntegrityFault           bytes are not what their digest or size promises
@@ -30,8 +30,8 @@ from bom.errors import Fault, InputFault
 
 __all__ = [
     "BundleFault",
-    "Exhausted",
     "Fault",
+    "Full",
     "Incomplete",
     "InputFault",
     "IntegrityFault",
@@ -141,10 +141,10 @@ class Untrusted(RegistryFault):
 
 
 class Refused(RegistryFault):
-    """401 or 403 after all credentials there are were tried.
+    """401 or 403 after all credentials there are were tried, or a request it takes from nobody.
 
-    Harbor takes a wrong password for none at all (measured), so the refusal may be the first sign
-    of one.
+    ``status`` as it was answered: 401 does not know the account, 403 knows it. Harbor takes a
+    wrong password for none at all (measured), so the refusal may be the first sign of one.
     """
 
     name = "refused"
@@ -152,6 +152,12 @@ class Refused(RegistryFault):
         "check name and password, or log in (docker login, or --username with --password-stdin) "
         "with an account that may"
     )
+
+    def __init__(
+        self, side: Side, host: str, what: str, *, fact: str = "", hint: str = "", status: int = 0
+    ) -> None:
+        super().__init__(side, host, what, fact=fact, hint=hint)
+        self.status = status
 
 
 class NotFound(RegistryFault):
@@ -179,11 +185,17 @@ class Incomplete(Misbehaved):
     name = "incomplete"
 
 
-class Exhausted(RegistryFault):
-    """The same server error twice in a row after whole uploads: more attempts only cost time."""
+class Full(RegistryFault):
+    """A server error that says there is no room, or the same one twice after whole uploads.
 
-    name = "exhausted"
-    hint = "look at the registry's disk and the project's quota, then run the same command again"
+    More attempts only cost time, for this blob and for every other one.
+    """
+
+    name = "full"
+    hint = (
+        "look at its disk and the project's quota, make room there, "
+        "then run the same command again: it goes on"
+    )
 
 
 class IntegrityFault(Fault):

@@ -31,7 +31,13 @@ def create(
 
     with failure_as_result(output), listening(output) as listener:
         wanted = read_inputs(inputs)
-        reach = access(registry, Side.SOURCE, wanted.hosts, stdin_taken=inputs.images == "-")
+        reach = access(
+            registry,
+            Side.SOURCE,
+            wanted.hosts,
+            stdin_taken=inputs.images == "-",
+            listener=listener,
+        )
         images, rewrites, pins = wanted.images, wanted.rewrites, wanted.pins
         with Registries(reach) as source:
             creation = Creation(

@@ -34,12 +34,16 @@ def plan(
     if to:
         refuse_other(to, planfile.SCHEMA)
     wanted = read_inputs(inputs)
-    reach = access(registry, Side.SOURCE, wanted.hosts, stdin_taken=inputs.images == "-")
-    with Registries(reach) as source, listening(output) as listener:
-        creation = Creation(
-            wanted.images, source, reach.settings, listener, wanted.rewrites, wanted.pins
+    with listening(output) as listener:
+        stdin_taken = inputs.images == "-"
+        reach = access(
+            registry, Side.SOURCE, wanted.hosts, stdin_taken=stdin_taken, listener=listener
         )
-        resolution = resolve(creation)
+        with Registries(reach) as source:
+            creation = Creation(
+                wanted.images, source, reach.settings, listener, wanted.rewrites, wanted.pins
+            )
+            resolution = resolve(creation)
     document = planfile.to_json(
         wanted.images, resolution, contents_of(wanted.images, resolution.images)
     )

@@ -35,7 +35,7 @@ def push(
 
     with failure_as_result(output), listening(output) as listener:
         host, project = parse_repository(dest)
-        reach = access(registry, Side.DESTINATION, {host})
+        reach = access(registry, Side.DESTINATION, {host}, listener=listener)
         block = variables(host, project, reach)
         with Bundle(file) as bundle, Registry(host, reach) as target:
             report = Push(

@@ -16,6 +16,7 @@ from bom.reference import Reference
 from mirror import planfile
 from mirror.cli.options import Inputs, RegistryOptions
 from mirror.errors import InputFault, MachineFault, Side, UsageFault
+from mirror.events import Listener, silent
 from mirror.oci.digest import Digest
 from mirror.registry.connection import Access
 from mirror.registry.credentials import Credentials, CredentialStore, Secret
@@ -61,7 +62,12 @@ def read_inputs(inputs: Inputs) -> Wanted:
 
 
 def access(
-    options: RegistryOptions, side: Side, hosts: Collection[str], *, stdin_taken: bool = False
+    options: RegistryOptions,
+    side: Side,
+    hosts: Collection[str],
+    *,
+    stdin_taken: bool = False,
+    listener: Listener = silent,
 ) -> Access:
     """How to reach the registries of one side, which are ``hosts``."""
     if options.key_file and not options.cert_file:
@@ -80,7 +86,7 @@ def access(
             options.key_file,
             options.insecure_skip_tls_verify,
         ),
-        CredentialStore(_given(options, hosts), options.registry_config),
+        CredentialStore(_given(options, hosts), options.registry_config, listener=listener),
     )
 
 

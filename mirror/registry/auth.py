@@ -10,7 +10,7 @@ from typing import Protocol
 
 import httpx
 
-from mirror.errors import Misbehaved, RegistryFault
+from mirror.errors import Misbehaved, Refused, RegistryFault
 from mirror.oci.strictjson import parse_object
 from mirror.registry import policy
 from mirror.registry.challenge import Challenge, parse_challenges
@@ -22,7 +22,7 @@ Scopes = tuple[str, ...]
 
 
 class AskToken(Protocol):
-    """Sends one request to a token service and gives the answer's body, bounded in size."""
+    """Sends one request to log in and gives the answer's body, bounded in size."""
 
     def __call__(
         self, method: str, url: httpx.URL, headers: dict[str, str], form: dict[str, str]
@@ -37,11 +37,23 @@ class _Token:
     renew_at: float = 0.0
 
 
+@dataclass(slots=True)
+class _Login:
+    """What one account turned out to be: nothing yet, good, or unknown to the registry."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    good: bool = False
+    refusal: RegistryFault | None = None
+
+
 class Authorizer:
     """Gives the Authorization header for a request to one registry.
 
     The first 401 teaches it the registry's scheme; from then on a token is fetched before
     the request that needs it, once for each scope however many workers wait for it.
+
+    A wrong password is sent once, whatever the number of workers and images: three of them lock
+    an account in many a directory.
     """
 
     def __init__(
@@ -61,6 +73,7 @@ class Authorizer:
         self._clock = clock
         self._challenge: Challenge | None = None
         self._tokens: dict[Scopes, _Token] = {}
+        self._logins: dict[str, _Login] = {}
         self._lock = threading.Lock()
 
     def header(self, scopes: Scopes) -> str:
@@ -80,7 +93,7 @@ class Authorizer:
     def _obtain(self, challenge: Challenge, scopes: Scopes, stale: str) -> str:
         if challenge.scheme == "basic":
             found = self._lookup(_repository(scopes))
-            return found.basic() if found and not found.identity else ""
+            return self._basic(found) if found and not found.identity else ""
         with self._lock:
             token = self._tokens.setdefault(scopes, _Token())
         # Workers that need the same token wait here for the one that fetches it.
@@ -89,6 +102,51 @@ class Authorizer:
                 token.header, life = self._fetch(challenge, scopes)
                 token.renew_at = self._clock() + life * TOKEN_RENEWAL
             return token.header
+
+    def _basic(self, found: Credentials) -> str:
+        """The header for a name and password, tried first where nothing hangs on the answer."""
+        header = found.basic()
+        url = self._registry.copy_with(path="/v2/")
+
+        def probe() -> bytes:
+            try:
+                return self._ask("GET", url, {"Authorization": header}, {})
+            except RegistryFault as fault:
+                if fault.temporary or _unknown(fault):
+                    raise
+                return b""  # it speaks of this path, not of the account
+
+        self._prove(found, probe)
+        return header
+
+    def _log_in(self, found: Credentials, ask: Callable[[], bytes]) -> bytes:
+        """``ask``'s answer, if the account is not known to be unknown."""
+        first = self._prove(found, ask)
+        return ask() if first is None else first
+
+    def _prove(self, found: Credentials, ask: Callable[[], bytes]) -> bytes | None:
+        """The answer to an account that nobody tried before, else None.
+
+        Workers with the same account wait for it. Raises Refused for all of them once the
+        account turned out to be unknown.
+        """
+        with self._lock:
+            login = self._logins.setdefault(found.basic(), _Login())
+        with login.lock:
+            if login.refusal:
+                # A fault of its own for each thread: a traceback grows wherever one is raised.
+                raise self._fault(Refused, login.refusal.what, login.refusal.fact)
+            return None if login.good else self._first(login, ask)
+
+    def _first(self, login: _Login, ask: Callable[[], bytes]) -> bytes:
+        try:
+            answer = ask()
+        except RegistryFault as fault:
+            if _unknown(fault):
+                login.refusal = fault
+            raise
+        login.good = True
+        return answer
 
     def _fetch(self, challenge: Challenge, scopes: Scopes) -> tuple[str, float]:
         found = self._lookup(_repository(scopes))
@@ -106,11 +164,13 @@ class Authorizer:
                 "scope": " ".join(scopes),
                 "client_id": "tkg-mirror",
             }
-            return self._read(self._ask("POST", url, {}, form))
+            return self._read(self._log_in(found, lambda: self._ask("POST", url, {}, form)))
         for name, value in (("service", service), *(("scope", scope) for scope in scopes)):
             url = url.copy_add_param(name, value) if value else url
-        headers = {"Authorization": found.basic()} if found else {}
-        return self._read(self._ask("GET", url, headers, {}))
+        if not found:
+            return self._read(self._ask("GET", url, {}, {}))
+        headers = {"Authorization": found.basic()}
+        return self._read(self._log_in(found, lambda: self._ask("GET", url, headers, {})))
 
     def _read(self, body: bytes) -> tuple[str, float]:
         """The token itself: Harbor leaves ``access_token`` empty, others leave ``token`` out."""
@@ -130,6 +190,11 @@ class Authorizer:
         life = answer.get("expires_in")
         seconds = float(life) if type(life) is int and 0 < life < 10**9 else TOKEN_LIFE
         return f"Bearer {token}", seconds
+
+
+def _unknown(fault: RegistryFault) -> bool:
+    """401 is about the account; 403 may be about one repository (ghcr.io answers so)."""
+    return isinstance(fault, Refused) and fault.status == 401
 
 
 def _choose(challenges: tuple[Challenge, ...]) -> Challenge | None:

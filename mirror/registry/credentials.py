@@ -12,6 +12,7 @@ import binascii
 import logging
 import os
 import re
+import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mirror.errors import InputFault, MachineFault
+from mirror.events import Listener, Noticed, silent
 from mirror.oci.strictjson import parse_object
 from mirror.settings import HELPER_TIMEOUT, MAX_SMALL_FILE
 
@@ -80,6 +82,7 @@ class CredentialStore:
     given: Mapping[str, Credentials] = field(default_factory=dict)
     config: Path | None = None
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    listener: Listener = field(default=silent, repr=False)
     _asked: dict[tuple[str, str], Credentials | None] = field(
         default_factory=dict, init=False, repr=False
     )
@@ -118,22 +121,31 @@ class CredentialStore:
         helpers = _mapping(document, "credHelpers")
         for key in keys:
             if helper := helpers.get(key):
-                return self._ask(_helper(helper, path), key)
+                return self._ask(_helper(helper, path), key, path)
         auths = _mapping(document, "auths")
         for key in keys:
             if isinstance(entry := auths.get(key), dict) and (found := _decode(entry, path, key)):
                 return found
         if helper := document.get("credsStore"):
             key = keys[-1] if host in _DOCKER_HUB else host
-            return self._ask(_helper(helper, path), key)
+            return self._ask(_helper(helper, path), key, path)
         return None
 
-    def _ask(self, helper: str, key: str) -> Credentials | None:
+    def _ask(self, helper: str, key: str, path: Path) -> Credentials | None:
         """A helper is a program, and may ask a person: it is run once for each address."""
         with self._lock:
             if (helper, key) not in self._asked:
-                self._asked[helper, key] = _ask_helper(helper, key)
+                self._asked[helper, key] = self._run(helper, key, path)
             return self._asked[helper, key]
+
+    def _run(self, helper: str, key: str, path: Path) -> Credentials | None:
+        """A helper that is not there is told: else its user is taken for nobody, and told 401."""
+        program = f"docker-credential-{helper}"
+        if shutil.which(program) is None:
+            reason = f"{path} names {program}, which is not on PATH"
+            self.listener(Noticed(f"{reason}: {key} is asked without credentials"))
+            return None
+        return _ask_helper(helper, key)
 
 
 def _load(path: Path, *, required: bool) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import httpx
 
-from mirror.errors import Exhausted, Misbehaved, RegistryFault, Unreachable
+from mirror.errors import Full, Misbehaved, RegistryFault, Unreachable
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.ports import Content, Piece
@@ -262,7 +262,7 @@ class Uploads:
         except Unreachable as fault:
             before, self._strike = self._strike, fault.fact
             if fault.retry_after is None and fault.fact == before:
-                raise Exhausted(fault.side, fault.host, what, fact=fault.fact) from fault
+                raise Full(fault.side, fault.host, what, fact=fault.fact) from fault
             raise
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from mirror.errors import (
+    Full,
     Incomplete,
     Misbehaved,
     NotFound,
@@ -28,13 +31,22 @@ ACCEPT_MANIFESTS = ", ".join(sorted(mediatypes.MANIFESTS))
 # Answers that may be better later. Of the 5xx only these two stay as they are: not implemented,
 # and another version of HTTP; 520 to 527 are what content networks say for a silent registry.
 _LATER = frozenset({408, 425, 429, *range(500, 600)}) - {501, 505}
-_POLICY = "a rule of the project forbids it (immutable tag, signature, scan): ask who runs it"
 _ITS_WORDS = "its words are the reason (quota, read-only, proxy cache); if it is the account: "
 _NO_PROJECT = {
     Side.SOURCE: "check the name; --source-repo and --rewrite say where images are now",
     Side.DESTINATION: "create the project at the destination first",
 }
 _NONE_SUCH = " (there is no such project)"
+# Refusals that no login mends. Distribution answers a bare 405 to every write in maintenance, and
+# with UNSUPPORTED where it is a pull-through cache.
+_RULES = {
+    405: "it takes no writes: in maintenance (read-only), or only a cache of another registry",
+    412: "a rule of the project forbids it (immutable tag, signature, scan): ask who runs it",
+}
+# What a file system says, in the system's spelling or Go's.
+_NO_ROOM = re.compile("no space left on device|disk quota exceeded", re.IGNORECASE)
+# Linux has some 130 error numbers, and this bound keeps strerror to them.
+_ERRNOS = 256
 
 
 def fault_of(
@@ -49,12 +61,14 @@ def fault_of(
     fact = f"{host} answered {status}{told}"
     if status in _LATER:
         pause = retry_after(headers.get("retry-after", ""))
+        if _NO_ROOM.search(fact):
+            return Full(side, host, what, fact=fact)
         return Unreachable(side, host, what, fact=fact, retry_after=pause, answered=True)
     if status in (401, 403):
         hint = _ITS_WORDS + Refused.hint if status == 403 and told else ""
-        return Refused(side, host, what, fact=fact, hint=hint)
-    if status == 412:
-        return Refused(side, host, what, fact=fact, hint=_POLICY)
+        return Refused(side, host, what, fact=fact, hint=hint, status=status)
+    if status in _RULES:
+        return Refused(side, host, what, fact=fact, hint=_RULES[status], status=status)
     if status == 404:
         return NotFound(side, host, what, fact=fact)
     if status == 400 and "MANIFEST_BLOB_UNKNOWN" in fact:
@@ -91,5 +105,19 @@ def _told(body: bytes) -> str:
 def _one_error(error: Any) -> str:
     if not isinstance(error, dict):
         return ""
-    parts = (error.get("code"), error.get("message"))
+    parts = (error.get("code"), error.get("message"), _detail(error.get("detail")))
     return ": ".join(part for part in parts if isinstance(part, str) and part)
+
+
+def _detail(detail: Any) -> Any:
+    """Why a storage failed: its error is "unknown error", and only the detail says more.
+
+    Distribution 2.8 has two forms (measured): Go's text, ``write PATH: no space left on device``,
+    or a driver's error, ``{"DriverName": ..., "Enclosed": {"Op": ..., "Path": ..., "Err": 28}}``,
+    with a number of Linux. The path has another name at every attempt, and is left out.
+    """
+    if isinstance(detail, str):
+        return detail.rpartition(": ")[2]
+    enclosed = detail.get("Enclosed") if isinstance(detail, dict) else None
+    number = enclosed.get("Err") if isinstance(enclosed, dict) else None
+    return os.strerror(number) if type(number) is int and 0 < number < _ERRNOS else detail

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from mirror.errors import BundleFault, Exhausted, Fault, IntegrityFault, RegistryFault
+from mirror.errors import BundleFault, Fault, Full, IntegrityFault, RegistryFault
 from mirror.settings import STOP_GRACE
 
 Item = TypeVar("Item")
@@ -90,7 +90,7 @@ def _without_frames(fault: Fault) -> Fault:
 
 
 def _of_one_item(fault: Fault) -> bool:
-    return isinstance(fault, _OF_ONE_ITEM) and not isinstance(fault, Exhausted)
+    return isinstance(fault, _OF_ONE_ITEM) and not isinstance(fault, Full)
 
 
 def _part(threads: Iterable[threading.Thread]) -> None:

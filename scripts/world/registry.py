@@ -6,6 +6,17 @@
 
 It listens on a port of the kernel's choice, read back from its own log, so that any number of them
 can run side by side; its storage is a temporary directory unless one is given that shall survive.
+
+The options make it what registries in the field are:
+
+    Registry(read_only=True)                  # in maintenance: takes nothing
+    Registry(proxy=other.url)                 # a pull-through cache of another one
+    Registry(tls=(certificate, key))
+    Registry(htpasswd=file)                   # asks for Basic
+    Registry(tokens=TokenAuth(...))           # asks for the tokens of somebody else's service
+    Registry(disk=20 << 20)                   # keeps 20 MiB and no more; `files` shows its disk
+    Registry(storage, secret="a")             # one of several on one storage: their uploads are
+    Registry(storage, secret="b")             # each other's only where the secret is the same
 """
 
 from __future__ import annotations
@@ -18,19 +29,25 @@ import signal
 import subprocess
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from scripts.world.disk import on_small_disk
 from scripts.world.process import die_with_parent
 
-__all__ = ["AccessLine", "Registry", "RegistryFailed", "RegistryNotInstalled"]
+__all__ = ["AccessLine", "Registry", "RegistryFailed", "RegistryNotInstalled", "TokenAuth"]
 
 PROGRAM = "docker-registry"
 
 # It is ready in some 30 ms; a loaded machine may need a hundred times that.
 START_SECONDS = 10.0
 STOP_SECONDS = 5.0
+
+# A fixed one lets an upload that began before a restart go on after it; without one the registry
+# makes another at every start.
+SHARED = "the same after a restart"
 
 _LISTENING = re.compile(r'msg="listening on [^"]*?:(\d+)(?:, tls)?"')
 _ACCESS = re.compile(r'^\S+ \S+ .*? \[[^]]+\] "(\S+) (\S+) HTTP/[^"]+" (\d{3}) ')
@@ -52,6 +69,16 @@ class AccessLine(NamedTuple):
     status: int
 
 
+@dataclass(frozen=True)
+class TokenAuth:
+    """Whose tokens a registry takes: Distribution's auth.token, under the names it has there."""
+
+    realm: str
+    service: str
+    issuer: str
+    rootcertbundle: Path
+
+
 class Registry:
     """One running registry; leaving the context ends it and removes what was temporary."""
 
@@ -62,6 +89,10 @@ class Registry:
         port: int = 0,
         tls: tuple[Path, Path] | None = None,
         htpasswd: Path | None = None,
+        tokens: TokenAuth | None = None,
+        proxy: str = "",
+        secret: str = SHARED,
+        disk: int = 0,
         read_only: bool = False,
         delete: bool = False,
     ) -> None:
@@ -77,7 +108,17 @@ class Registry:
         self.access_path = home / "access.log"
         self._scheme = "https" if tls else "http"
         self._config_path = home / "config.yml"
-        self._config = _config(self.storage, tls, htpasswd, read_only=read_only, delete=delete)
+        self._disk = disk
+        self._config: dict[str, Any] = {
+            "version": "0.1",
+            "log": {"level": "info", "formatter": "text"},
+            "storage": _storage(self.storage, read_only=read_only, delete=delete),
+            "http": _http(secret, tls),
+        }
+        if auth := _auth(htpasswd, tokens):
+            self._config["auth"] = auth
+        if proxy:
+            self._config["proxy"] = {"remoteurl": proxy}
         self._process: subprocess.Popen[bytes] | None = None
         self.port = port
 
@@ -87,9 +128,12 @@ class Registry:
         http = self._config["http"] | {"addr": f"127.0.0.1:{self.port}"}
         # JSON is YAML, so that no YAML writer is needed here.
         self._config_path.write_text(json.dumps(self._config | {"http": http}, indent=1))
+        command = [str(self._program), "serve", str(self._config_path)]
+        if self._disk:
+            command = on_small_disk(command, self.storage, self._disk)
         with self.access_path.open("ab") as access, self.log_path.open("wb") as log:
             self._process = subprocess.Popen(
-                [str(self._program), "serve", str(self._config_path)],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=access,
                 stderr=log,
@@ -118,6 +162,11 @@ class Registry:
         if self._process is None:
             raise RegistryFailed("the registry is not running")
         return self._process.pid
+
+    @property
+    def files(self) -> Path:
+        """The storage as the running registry sees it, on a disk of its own too."""
+        return Path(f"/proc/{self.pid}/root") / self.storage.relative_to("/")
 
     def requests(self, since: int = 0) -> list[AccessLine]:
         """All requests in the order they ended, without the first `since`.
@@ -187,35 +236,31 @@ class Registry:
         raise RegistryFailed(f"{PROGRAM} does not listen after {START_SECONDS:.0f} s")
 
 
-def _config(
-    storage: Path,
-    tls: tuple[Path, Path] | None,
-    htpasswd: Path | None,
-    *,
-    read_only: bool,
-    delete: bool,
-) -> dict[str, Any]:
-    # A fixed secret lets an upload that began before a restart go on after it.
-    http: dict[str, object] = {"secret": "the same after a restart"}
+def _storage(place: Path, *, read_only: bool, delete: bool) -> dict[str, object]:
+    return {
+        "filesystem": {"rootdirectory": str(place)},
+        "delete": {"enabled": delete},
+        "maintenance": {
+            "readonly": {"enabled": read_only},
+            # A purge of old uploads in the middle of a test would be a surprise.
+            "uploadpurging": {"enabled": False},
+        },
+    }
+
+
+def _http(secret: str, tls: tuple[Path, Path] | None) -> dict[str, object]:
+    http: dict[str, object] = {"secret": secret}
     if tls:
         http["tls"] = {"certificate": str(tls[0]), "key": str(tls[1])}
-    config: dict[str, Any] = {
-        "version": "0.1",
-        "log": {"level": "info", "formatter": "text"},
-        "storage": {
-            "filesystem": {"rootdirectory": str(storage)},
-            "delete": {"enabled": delete},
-            "maintenance": {
-                "readonly": {"enabled": read_only},
-                # A purge of old uploads in the middle of a test would be a surprise.
-                "uploadpurging": {"enabled": False},
-            },
-        },
-        "http": http,
-    }
+    return http
+
+
+def _auth(htpasswd: Path | None, tokens: TokenAuth | None) -> dict[str, object]:
     if htpasswd:
-        config["auth"] = {"htpasswd": {"realm": "world", "path": str(htpasswd)}}
-    return config
+        return {"htpasswd": {"realm": "world", "path": str(htpasswd)}}
+    if tokens:
+        return {"token": {name: str(value) for name, value in vars(tokens).items()}}
+    return {}
 
 
 def main() -> None:

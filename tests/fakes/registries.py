@@ -10,14 +10,19 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import trustme
 
+from scripts.world.disk import NoMount
 from scripts.world.registry import PROGRAM, Registry
 from scripts.world.seed import Entry, seed_world
+from tests.fakes.front import Front, Route, alternately
 from tests.fakes.simple import FakeRegistry
+from tests.fakes.token_server import TokenRegistry, asks_tokens
 
 SAMPLES = Path(__file__).parents[2] / "scripts" / "samples"
 TKG_BOM = SAMPLES / "tkg-bom-v0.9.0.yaml"
@@ -118,6 +123,198 @@ def absent(reason: str) -> NoReturn:
 
 
 def _real_registry(htpasswd: Path | None = None) -> Registry:
+    _need_program()
+    return Registry(delete=True, htpasswd=htpasswd)
+
+
+def _need_program() -> None:
     if shutil.which(PROGRAM) is None:
         absent(f"{PROGRAM} is not installed; scripts/setup.sh installs it")
-    return Registry(delete=True, htpasswd=htpasswd)
+
+
+# --- real registries as they are in the field -------------------------------------------------
+
+DISK = 20 << 20
+
+
+@dataclass(frozen=True)
+class SmallDisk:
+    """A registry on a disk of DISK bytes, and somebody else's file that takes up the rest of it."""
+
+    registry: Registry
+
+    @property
+    def free(self) -> int:
+        """Bytes that are left."""
+        found = os.statvfs(self.registry.files)
+        return found.f_bavail * found.f_frsize
+
+    def fill(self, leave: int) -> None:
+        """Take up all but `leave` bytes."""
+        with self._filler.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, self.free - leave)
+
+    def make_room(self) -> None:
+        """Give back what `fill` took."""
+        self._filler.unlink()
+
+    @property
+    def _filler(self) -> Path:
+        return self.registry.files / "somebody else's file"
+
+
+@pytest.fixture
+def small_disk() -> Iterator[SmallDisk]:
+    """A real registry whose disk can be full, since nothing else writes to it:
+
+    small_disk.fill(leave=100_000)      # what is uploaded now gets a 500, "no space left"
+    small_disk.make_room()              # and now it fits
+
+    A file system in memory, mounted for the registry's process alone and gone with it.
+    """
+    _need_program()
+    try:
+        with Registry(disk=DISK, delete=True) as running:
+            yield SmallDisk(running)
+    except NoMount as cause:
+        absent(str(cause))
+
+
+@dataclass(frozen=True)
+class ReadOnly:
+    """A registry in maintenance, and how to end that: what it holds stays."""
+
+    shelf: Path
+    registry: Registry
+
+    def writable(self) -> Registry:
+        """Return a registry of the same content that takes what is brought; not yet started."""
+        return Registry(self.shelf, delete=True)
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[ReadOnly]:
+    """A real registry that answers every write with a bare 405 (maintenance.readonly):
+
+    run("bundle", "push", bundle, f"{read_only.registry.host}/tkg", "--plain-http")
+    with read_only.writable() as after: # maintenance is over
+    """
+    _need_program()
+    with Registry(tmp_path / "shelf", read_only=True) as running:
+        yield ReadOnly(tmp_path / "shelf", running)
+
+
+@pytest.fixture
+def cache_of_source(source: Source) -> Iterator[Registry]:
+    """A pull-through cache of `source` (proxy.remoteurl), empty at first:
+
+    httpx.get(f"{cache.url}/v2/tkg/pause/tags/list")    # fetched from the source
+    source.registry.requests()                          # what it fetched there, and how often
+
+    It keeps what it fetched, and takes no push: 405 UNSUPPORTED.
+    """
+    with Registry(proxy=source.registry.url) as running:
+        yield running
+
+
+@dataclass(frozen=True)
+class TlsRegistry:
+    """A registry that speaks TLS, and the file of the authority that signed its certificate."""
+
+    registry: Registry
+    ca_file: Path
+
+    @property
+    def host(self) -> str:
+        """The address as it stands in a reference: 127.0.0.1:PORT."""
+        return self.registry.host
+
+
+@pytest.fixture
+def tls_registry(tmp_path: Path) -> Iterator[TlsRegistry]:
+    """A real registry with a certificate of a private authority, which nobody knows:
+
+    run("bundle", "push", bundle, tls_registry.host + "/tkg", "--ca-file", tls_registry.ca_file)
+    httpx.get(tls_registry.registry.url + "/v2/", verify=...)
+
+    `ca_file` holds PEM.
+    """
+    _need_program()
+    certificate, key, ca_file = (tmp_path / f"{name}.pem" for name in ("cert", "key", "ca"))
+    issued = _authority().issue_cert("127.0.0.1")
+    issued.cert_chain_pems[0].write_to_path(certificate)
+    issued.private_key_pem.write_to_path(key)
+    _authority().cert_pem.write_to_path(ca_file)
+    with Registry(tls=(certificate, key), delete=True) as running:
+        yield TlsRegistry(running, ca_file)
+
+
+@cache
+def _authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """Two registries with one storage behind one address; which of them answers is set here.
+
+    They have no http.secret in common, so an upload that began at one is unknown to the other.
+    """
+
+    one: Registry
+    two: Registry
+    front: Front
+
+    def alternate(self) -> None:
+        """Let them answer in turn."""
+        self.front.route = alternately(self.one.port, self.two.port)
+
+    def take_over(self) -> None:
+        """End the first one as a power cut would; from now on the second one answers."""
+        self.front.route = _always(self.two)
+        self.one.kill()
+
+    def cut_off(self) -> None:
+        """The same, but one more request goes to the first one, which is dead."""
+        last = iter([self.one.port])
+        self.front.route = lambda head: (next(last, self.two.port), head)
+        self.one.kill()
+
+
+def _always(registry: Registry) -> Route:
+    return lambda head: (registry.port, head)
+
+
+@pytest.fixture
+def replicas(tmp_path: Path) -> Iterator[Replicas]:
+    """Two real registries of one service, badly set up: each with a secret of its own.
+
+    replicas.front.host                                         # the service
+    replicas.alternate()                                        # a balancer without memory
+    replicas.front.before("PUT", "/up", replicas.take_over)        # or one dies, and in between
+
+    At first all requests go to the first one. What is stored is seen by both at once.
+    """
+    _need_program()
+    shelf = tmp_path / "shelf"
+    with (
+        Registry(shelf, secret="one's own") as one,
+        Registry(shelf, secret="two's own") as two,
+        Front(_always(one)) as front,
+    ):
+        yield Replicas(one, two, front)
+
+
+@pytest.fixture
+def token_registry(tmp_path: Path) -> Iterator[TokenRegistry]:
+    """A real registry with token auth, and its token service; tests/fakes/token_server.py says how:
+
+    token_registry.tokens.users["ann"] = PASSWORD       # nobody is known at first
+    token_registry.host                                 # the one address of both
+    token_registry.tokens.expire()                      # every token is over
+
+    Whoever has no password may pull.
+    """
+    _need_program()
+    with asks_tokens(tmp_path) as running:
+        yield running

@@ -24,7 +24,7 @@ from scripts.world.registry import (
     RegistryNotInstalled,
 )
 from scripts.world.seed import Seeder
-from tests.fakes.registries import PASSWORD, USER
+from tests.fakes.registries import PASSWORD, USER, SmallDisk
 
 ROOT = Path(__file__).parents[2]
 
@@ -99,10 +99,13 @@ def test_a_registry_that_cannot_listen_says_why(registry: Registry) -> None:
 
 
 @needs_registry
-def test_it_dies_with_a_killed_parent() -> None:
+@pytest.mark.parametrize("options", ["", "disk=1 << 20"])
+def test_it_dies_with_a_killed_parent(options: str, small_disk: SmallDisk) -> None:
+    # The fixture is there to skip where nothing can be mounted.
     code = (
         "from scripts.world.registry import Registry; import time\n"
-        "r = Registry().start(); print(r.pid, r._temporary.name, flush=True); time.sleep(60)"
+        f"r = Registry({options}).start()\n"
+        "print(r.pid, r._temporary.name, flush=True); time.sleep(60)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True

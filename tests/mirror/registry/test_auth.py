@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from mirror.errors import Misbehaved, RegistryFault, Side
+from mirror.errors import Misbehaved, NotFound, Refused, RegistryFault, Side, Unreachable
 from mirror.registry.auth import Authorizer
 from mirror.registry.credentials import Credentials
 from mirror.settings import TOKEN_LIFE, TOKEN_RENEWAL
 from tests.mirror.registry.reach import CANARY, fault_of, somebody
 
 PULL = ("repository:tkg/pause:pull",)
+OTHER = ("repository:tkg/other:pull",)
+BASIC = ['Basic realm="x"']
 CHALLENGE = ['Bearer realm="https://reg.example/token",service="reg"']
 
 
@@ -25,16 +27,24 @@ class Service:
     answer: dict[str, object] = field(default_factory=dict)
     asked: list[tuple[str, httpx.URL, dict[str, str], dict[str, str]]] = field(default_factory=list)
     now: float = 1000.0
+    faults: list[RegistryFault] = field(default_factory=list)
+    """What the next requests end with instead."""
 
     def ask(
         self, method: str, url: httpx.URL, headers: dict[str, str], form: dict[str, str]
     ) -> bytes:
         self.asked.append((method, url, headers, form))
+        if self.faults:
+            raise self.faults.pop(0)
         return json.dumps({"token": f"t{len(self.asked)}"} | self.answer).encode()
 
     def authorizer(self, found: Credentials | None = None) -> Authorizer:
         registry = httpx.URL("https://reg.example")
         return Authorizer(registry, lambda _name: found, self.ask, _fault, lambda: self.now)
+
+
+def refused(status: int) -> Refused:
+    return Refused(Side.SOURCE, "reg.example", "cannot log in", fact="no", status=status)
 
 
 def _fault(kind: type[RegistryFault], what: str, fact: str) -> RegistryFault:
@@ -177,3 +187,88 @@ def test_tokens_do_not_show_in_a_repr() -> None:
     tokens = Service({"token": CANARY}).authorizer()
     tokens.renew(CHALLENGE, PULL, "")
     assert CANARY not in repr(tokens._tokens)
+
+
+# --- a wrong password ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("challenge", "identity"),
+    [(CHALLENGE, False), (CHALLENGE, True), (BASIC, False)],
+    ids=["bearer", "refresh token", "basic"],
+)
+def test_what_was_refused_is_not_sent_again_for_any_image(
+    challenge: list[str], identity: bool
+) -> None:
+    service = Service(faults=[refused(401)])
+    tokens = service.authorizer(somebody(identity=identity))
+    for scopes in (PULL, OTHER, PULL):
+        fault = fault_of(Refused, tokens.renew, challenge, scopes, "")
+        assert (fault.what, fault.fact) == ("cannot log in", "no")
+        fault_of(Refused, tokens.header, scopes)
+    assert len(service.asked) == 1
+
+
+def test_a_refusal_of_one_repository_is_not_anothers() -> None:
+    service = Service(faults=[refused(403)])
+    tokens = service.authorizer(somebody())
+    fault_of(Refused, tokens.renew, CHALLENGE, PULL, "")
+    assert tokens.header(OTHER) == "Bearer t2"
+
+
+def test_a_password_that_was_good_once_is_not_forgotten_for_a_401() -> None:
+    service = Service()
+    tokens = service.authorizer(somebody())
+    assert tokens.renew(CHALLENGE, PULL, "") == "Bearer t1"
+    service.faults = [refused(401)]
+    fault_of(Refused, tokens.header, OTHER)
+    assert tokens.header(OTHER) == "Bearer t3"
+
+
+@pytest.mark.parametrize("challenge", [CHALLENGE, BASIC], ids=["bearer", "basic"])
+def test_a_service_that_fails_says_nothing_about_the_password(challenge: list[str]) -> None:
+    service = Service(faults=[Unreachable(Side.SOURCE, "reg.example", "cannot log in")])
+    tokens = service.authorizer(somebody())
+    fault_of(Unreachable, tokens.renew, challenge, PULL, "")
+    assert tokens.renew(challenge, PULL, "")
+
+
+def test_the_refusal_of_nobody_is_not_the_next_ones() -> None:
+    service = Service(faults=[refused(401)])
+    tokens = service.authorizer()
+    fault_of(Refused, tokens.renew, CHALLENGE, PULL, "")
+    assert tokens.header(OTHER) == "Bearer t2"
+
+
+def test_the_refusal_of_one_account_is_not_another_ones() -> None:
+    service, account = Service(faults=[refused(401)]), {"tkg/pause": "ann", "tkg/other": "bob"}
+    registry = httpx.URL("https://reg.example")
+    tokens = Authorizer(registry, lambda name: somebody(account[name]), service.ask, _fault)
+    fault_of(Refused, tokens.renew, CHALLENGE, PULL, "")
+    assert tokens.header(OTHER) == "Bearer t2"
+
+
+def test_basic_is_tried_at_the_base_path_once() -> None:
+    service = Service()
+    tokens = service.authorizer(somebody())
+    header = tokens.renew(BASIC, PULL, "")
+    assert tokens.header(OTHER) == header == somebody().basic()
+    ((method, url, headers, form),) = service.asked
+    assert (method, str(url), form) == ("GET", "https://reg.example/v2/", {})
+    assert headers == {"Authorization": header}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        refused(403),
+        NotFound(Side.SOURCE, "reg.example", "cannot log in"),
+        Misbehaved(Side.SOURCE, "reg.example", "cannot log in"),
+    ],
+    ids=lambda fault: fault.name,
+)
+def test_a_base_path_that_is_closed_says_nothing_about_the_password(fault: RegistryFault) -> None:
+    service = Service(faults=[fault])
+    tokens = service.authorizer(somebody())
+    assert tokens.renew(BASIC, PULL, "") == tokens.header(OTHER) == somebody().basic()
+    assert len(service.asked) == 1

@@ -6,7 +6,7 @@ import json
 import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.errors import InputFault, MachineFault
+from mirror.events import Event, Noticed
 from mirror.registry.credentials import Credentials, CredentialStore, Secret, _decode
 from tests.mirror.oci.documents import steady
 from tests.mirror.registry.reach import CANARY, fault_of, somebody
@@ -319,6 +320,33 @@ def test_a_helper_that_is_not_installed_has_none(
     store = stored(tmp_path / "docker", {"credsStore": "absent-helper"})
     assert store.lookup(HOST, "tkg") is None
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("document", [{"credsStore": "gone"}, {"credHelpers": {HOST: "gone"}}])
+def test_a_helper_that_is_not_installed_is_told_once(
+    tmp_path: Path, helper: Callable[[str], Path], document: dict[str, Any]
+) -> None:
+    heard = list[Event]()
+    store = replace(stored(tmp_path / "docker", document), listener=heard.append)
+    with ThreadPoolExecutor(4) as crew:
+        assert set(crew.map(lambda n: store.lookup(HOST, f"tkg/{n}"), range(8))) == {None}
+    (notice,) = heard
+    assert isinstance(notice, Noticed)
+    for part in ("docker-credential-gone", "config.json", HOST, "without credentials"):
+        assert part in notice.text
+
+
+@pytest.mark.parametrize(
+    "script", [GOOD, "echo 'credentials not found in native keychain'; exit 1"]
+)
+def test_a_helper_that_answers_is_not_told(
+    tmp_path: Path, helper: Callable[[str], Path], script: str
+) -> None:
+    helper(script)
+    heard = list[Event]()
+    store = replace(stored(tmp_path / "docker", {"credsStore": "fake"}), listener=heard.append)
+    store.lookup(HOST, "tkg")
+    assert not heard
 
 
 @pytest.mark.parametrize(

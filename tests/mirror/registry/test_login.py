@@ -95,6 +95,23 @@ def test_a_wrong_password_is_a_refusal_and_asked_once(fake: FakeRegistry, name: 
     assert fake.count("GET", TOKEN) == 1
 
 
+@pytest.mark.parametrize("scheme", ["bearer", "basic"])
+def test_eight_workers_try_a_wrong_password_once_between_them(
+    fake: FakeRegistry, scheme: str
+) -> None:
+    names = [f"tkg/{n}" for n in range(24)]
+    for name in names:
+        fake.add(name, TAG, IMAGE)
+    if scheme == "bearer":
+        fake.require_bearer(ann="other")
+    else:
+        fake.require_basic("ann", "other")
+    with reach(fake.host, given=somebody()) as client, ThreadPoolExecutor(8) as crew:
+        found = list(crew.map(lambda n: fault_of(Refused, client.manifest, n, TAG), names))
+    assert {fault.what for fault in found} == {f"cannot log in at {fake.host}"}
+    assert len(fake.leaked()) == 1
+
+
 def test_a_token_without_the_right_is_a_refusal_and_no_loop(fake: FakeRegistry) -> None:
     fake.require_bearer()
     with reach(fake.host, side=Side.DESTINATION) as client:
@@ -107,7 +124,8 @@ def test_basic_is_sent_once_it_was_asked_for(fake: FakeRegistry) -> None:
     with reach(fake.host, given=somebody()) as client:
         assert client.manifest(REPOSITORY, TAG) == seeded()
         assert client.tagged(REPOSITORY, TAG) == seeded().digest
-    assert [seen.status for seen in fake.requests] == [401, 200, 200]
+    assert [seen.status for seen in fake.requests] == [401, 200, 200, 200]
+    assert fake.requests[1].path == "/v2/"
     pair = base64.b64encode(f"ann:{CANARY}".encode()).decode()
     assert set(fake.leaked()) == {f"Basic {pair}"}
 

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mirror.errors import Misbehaved, NotFound, Refused, RegistryFault, Side, Unreachable
+from mirror.errors import Full, Misbehaved, NotFound, Refused, RegistryFault, Side, Unreachable
 from mirror.registry.wire import fault_of, retry_after
 from mirror.settings import LONGEST_PAUSE, MAX_ERROR_SHOWN
 from tests.mirror.oci.documents import steady
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 LATER = {408, 425, 429, *range(500, 600)} - {501, 505}
-REFUSED = {401, 403, 412}
+REFUSED = {401, 403, 405, 412}
 
 
 def fault(status: int, body: bytes = b"", pause: str = "") -> RegistryFault:
@@ -47,6 +47,44 @@ def test_every_status_has_its_fault(status: int) -> None:
 def test_a_policy_that_refuses_is_not_taken_for_a_missing_login() -> None:
     assert "log in" in fault(403).hint
     assert "log in" not in fault(412).hint
+    assert "read-only" in fault(405).hint
+
+
+@pytest.mark.parametrize("status", sorted(REFUSED))
+def test_a_refusal_keeps_its_status(status: int) -> None:
+    found = fault(status)
+    assert isinstance(found, Refused)
+    assert found.status == status
+
+
+# As Distribution 2.8.2 answers, at the start of an upload and in the middle of one.
+AT_START = {"DriverName": "filesystem", "Enclosed": {"Op": "write", "Path": "/x", "Err": 28}}
+IN_MIDDLE = "write /var/lib/registry/x/data: no space left on device"
+
+
+@pytest.mark.parametrize("detail", [AT_START, IN_MIDDLE])
+def test_only_the_detail_says_that_a_disk_is_full(detail: object) -> None:
+    error = {"code": "UNKNOWN", "message": "unknown error", "detail": detail}
+    found = fault(500, json.dumps({"errors": [error]}).encode())
+    assert type(found) is Full
+    words = "h:5000 answered 500 (unknown: unknown error: no space left on device)"
+    assert found.fact.lower() == words
+    assert not found.temporary
+    assert "make room" in found.hint
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        None,
+        [],
+        {"a": 1},
+        {"Enclosed": 28},
+        *({"Enclosed": {"Err": err}} for err in (0, -1, 10**30, 28.0, "28", True, None)),
+    ],
+)
+def test_a_detail_of_any_other_shape_is_not_shown(detail: object) -> None:
+    assert told(code="DENIED", detail=detail) == "h:5000 answered 403 (DENIED)"
 
 
 @pytest.mark.parametrize(
