@@ -86,6 +86,10 @@ class Authorizer:
         challenge = _choose(parse_challenges(www_authenticate))
         if challenge is None:
             return ""
+        known = self._challenge
+        if known is not None and known.scheme == "bearer" and challenge.scheme == "basic":
+            # Harbor says so to every token that it refuses (measured). The password stays at home.
+            challenge = known
         self._challenge = challenge
         header = self._obtain(challenge, scopes, stale=sent)
         return header if header != sent else ""

@@ -172,11 +172,14 @@ def test_tokens_that_grant_too_much_in_any_order_are_fetched_once_a_scope(
 def test_tokens_that_end_in_the_middle_are_renewed(
     harbor: Harbor, ann: Account, bundle: Path, images: dict[str, Image]
 ) -> None:
+    """Harbor asks for Basic where it refuses a token: the password still goes nowhere else."""
     harbor.limit_tokens(uses=5)
     ran = push(bundle, f"{harbor.host}/tkg/air", ann)
     assert ran.code == 0, ran.err
     assert any(s.status == 401 and "authorization" in s.headers for s in harbor.requests)
     arrived(harbor, "tkg", images)
+    own = [seen for seen in harbor.requests if seen.path.startswith("/v2/")]
+    assert not any(s.headers.get("authorization", "").startswith("Basic") for s in own)
 
 
 def test_cookies_are_never_sent_back_and_every_put_states_its_length(
