@@ -71,3 +71,7 @@ class Settings:
     retries: int = 5
     # Seconds without a byte before a connection is given up.
     timeout: float = 60.0
+    # Bytes a second for all transfers together; None: as fast as it goes.
+    limit_rate: int | None = None
+    # Connections that one large blob may use at a time.
+    ranges: int = 1

@@ -15,6 +15,7 @@ from bom.parse import read_bom
 from bom.reference import Reference
 from mirror import planfile
 from mirror.cli.options import Inputs, RegistryOptions
+from mirror.cli.values import allowed_hosts
 from mirror.errors import InputFault, MachineFault, Side, UsageFault
 from mirror.oci.digest import Digest
 from mirror.registry.connection import Access
@@ -81,6 +82,7 @@ def access(
             options.insecure_skip_tls_verify,
         ),
         CredentialStore(_given(options, hosts), options.registry_config),
+        allowed_hosts(options.allow_host or ()),
     )
 
 

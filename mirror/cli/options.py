@@ -17,6 +17,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from mirror.cli.failures import reported
+from mirror.cli.values import rate
 from mirror.settings import Settings
 
 
@@ -212,10 +213,39 @@ class RegistryOptions:
             envvar="TKG_MIRROR_TIMEOUT",
         ),
     ] = Settings().timeout
+    limit_rate: Annotated[
+        int | None,
+        typer.Option(
+            "--limit-rate",
+            metavar="RATE",
+            parser=rate,
+            help="Bytes a second for all transfers together: 500K, 20M, 1G.",
+            envvar="TKG_MIRROR_LIMIT_RATE",
+        ),
+    ] = Settings().limit_rate
+    ranges: Annotated[
+        int,
+        typer.Option(
+            "--ranges",
+            metavar="N",
+            min=1,
+            max=8,
+            help="Connections that one large blob may use at a time, 1 to 8.",
+            envvar="TKG_MIRROR_RANGES",
+        ),
+    ] = Settings().ranges
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            metavar="REGISTRY=HOST",
+            help="Let REGISTRY send this client to HOST for tokens and uploads. Repeatable.",
+        ),
+    ] = None
 
     def settings(self) -> Settings:
         """The part that every room understands."""
-        return Settings(self.concurrency, self.retries, self.timeout)
+        return Settings(self.concurrency, self.retries, self.timeout, self.limit_rate, self.ranges)
 
 
 KeepGoing = Annotated[

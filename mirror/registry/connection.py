@@ -70,6 +70,8 @@ class Access:
     plain_http: bool = False
     tls: TlsOptions = field(default_factory=TlsOptions)
     credentials: CredentialStore = field(default_factory=CredentialStore)
+    allowed: frozenset[tuple[str, str]] = frozenset()
+    """Pairs of a registry and a host that it may send this client to, each ``host[:port]``."""
 
 
 @dataclass(frozen=True, slots=True)
