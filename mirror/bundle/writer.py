@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from mirror.bundle import format as tar
 from mirror.bundle.contents import Contents
 from mirror.bundle.files import read_pieces, sync_folder, write_at
+from mirror.bundle.lock import Lock
 from mirror.bundle.slots import Slot, lay_out
 from mirror.errors import MachineFault, UsageFault
 from mirror.oci.descriptor import Descriptor
@@ -55,13 +55,16 @@ class BundleWriter:
         self._journal = Journal(
             path.with_name(f"{path.name}{suffix}.journal"), _work(contents, self._slots, mtime)
         )
-        self._file = self._open()
+        self._lock = Lock(self.partial)
+        self._file = self._lock.file
         try:
             self._finished = self._earlier()
             self._reserve()
             self._write_head(contents, mtime)
             self._journal.start(afresh=not self._finished)
+            self._lock.sign()
         except BaseException:
+            self._lock.forget()
             os.close(self._file)
             raise
 
@@ -101,6 +104,7 @@ class BundleWriter:
         """Make the file last, give it its name, and forget the journal."""
         try:
             os.fsync(self._file)
+            self._lock.forget()
             os.rename(self.partial, self.path)
             sync_folder(self.path)
         except OSError as cause:
@@ -110,6 +114,7 @@ class BundleWriter:
     def close(self) -> None:
         """End here; what an unfinished bundle has so far stays for the next run."""
         self._journal.close(remove=False)
+        self._lock.forget()
         file, self._file = self._file, _CLOSED
         os.close(file)
 
@@ -118,27 +123,6 @@ class BundleWriter:
         return read_pieces(self._file, slot.content, slot.size)
 
     # --- the start ------------------------------------------------------------------------
-
-    def _open(self) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            file = os.open(self.partial, flags, 0o666)
-        except OSError as cause:
-            raise MachineFault.from_os("cannot write the bundle", cause) from cause
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as cause:
-            os.close(file)
-            raise self._taken() from cause
-        if not _is_named(file, self.partial):
-            # The other run gave the file its final name between the two calls above.
-            os.close(file)
-            raise self._taken()
-        return file
-
-    def _taken(self) -> MachineFault:
-        what = "another run is writing this bundle"
-        return MachineFault(what, fact=str(self.partial), hint=_LOCKED)
 
     def _earlier(self) -> set[Digest]:
         """Blobs to go on from; a file that is not this bundle's partial is emptied."""
@@ -182,7 +166,6 @@ _CLOSED = -1
 
 _EXISTS = "choose another name, or --force to replace it"
 _FOLDER = "name the file to write inside it"
-_LOCKED = "wait for the other run, or stop it"
 _ROOM = "free some room, or write to another disk: 'tkg-mirror bundle plan' tells what is needed"
 
 
@@ -216,14 +199,6 @@ def source_date() -> int:
     if not digits or int(text) >= tar.OCTAL_LIMIT:
         raise UsageFault("not a number of seconds", fact=f"SOURCE_DATE_EPOCH={text[:40]!r}")
     return int(text)
-
-
-def _is_named(file: int, path: Path) -> bool:
-    """True where ``path`` still names the open file."""
-    try:
-        return os.path.samestat(os.fstat(file), path.lstat())
-    except FileNotFoundError:
-        return False
 
 
 def _plan(contents: Contents) -> tuple[dict[str, Slot], int]:
