@@ -18,7 +18,11 @@ import typer
 
 from mirror.cli.failures import reported
 from mirror.cli.values import rate
+from mirror.errors import Fault
 from mirror.settings import Settings
+
+Command = Callable[..., Fault | None]
+"""What a command is: the fault that it returns is one that its printed result tells already."""
 
 
 class Format(StrEnum):
@@ -255,11 +259,24 @@ KeepGoing = Annotated[
     ),
 ]
 
+OnlyFailed = Annotated[
+    str | None,
+    typer.Option(
+        "--only-failed",
+        metavar="RESULT",
+        help="Try only the images that failed in an earlier run, of which RESULT is the JSON"
+        " result; - is standard input.",
+    ),
+]
 
-def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a function as a command; parameters that are option groups become their fields."""
 
-    def register(function: Callable[..., None]) -> Callable[..., None]:
+def command(app: typer.Typer, name: str, thing: str) -> Callable[[Command], Command]:
+    """Register a function as a command; parameters that are option groups become their fields.
+
+    ``thing`` is in the name of its result's schema, ``tkg-mirror/<thing>/v1``.
+    """
+
+    def register(function: Command) -> Command:
         hints = get_type_hints(function, include_extras=True)
         groups = {p: hints[p] for p in hints if p != "return" and is_dataclass(hints[p])}
         parameters = _flatten(inspect.signature(function), hints, groups)
@@ -267,7 +284,7 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Call
         @functools.wraps(function)
         def call(**values: Any) -> None:
             taken = {group: _take(kind, values) for group, kind in groups.items()}
-            reported(function, {**values, **taken})
+            reported(function, {**values, **taken}, thing)
 
         flat = inspect.Signature(parameters)
         call.__signature__ = flat  # type: ignore[attr-defined]

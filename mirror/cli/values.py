@@ -35,18 +35,18 @@ def allowed_hosts(texts: Iterable[str]) -> frozenset[tuple[str, str]]:
 
 
 def _pair(text: str) -> tuple[str, str]:
-    registry, equals, host = text.partition("=")
-    if not (equals and _is_host(registry) and _is_host(host)):
-        raise UsageFault("not a pair of hosts", fact=f"--allow-host {text!r}", hint=_PAIR)
-    return registry, host
-
-
-def _is_host(text: str) -> bool:
-    """As references name them: ``harbor.example.com``, ``10.0.0.7:5000``."""
+    registry, _equals, host = text.partition("=")
     try:
-        return "/" not in text and parse_repository(f"{text}/project")[0] == text
+        return _host(registry), _host(host)
     except ReferenceFault:
-        return False
+        raise UsageFault("not a pair of hosts", fact=f"--allow-host {text!r}", hint=_PAIR) from None
+
+
+def _host(text: str) -> str:
+    """As references name them: ``harbor.example.com``, ``10.0.0.7:5000``."""
+    if "/" in text:
+        raise ReferenceFault(text, text.index("/"), "only a host")
+    return parse_repository(f"{text}/project")[0]
 
 
 _PAIR = "give both, each with its port if it has one: harbor.example.com=auth.example.com:8443"
