@@ -52,7 +52,6 @@ class Push:
             (f"{i.repository}:{i.tag}", i.reference, i.digest) for i in images if i.tag
         )
         surveyed = self._survey(images)
-        self._tell(_unknown(surveyed))
         present = [o.item for o in surveyed if o.result == o.item.digest]
         missing = [o.item for o in surveyed if not o.fault and o.result != o.item.digest]
         moved = self._move(missing, present)
@@ -80,6 +79,7 @@ class Push:
         self.listener(PhaseStarted("look up", len(images)))
         publisher = self._publisher()
         found = publisher.survey(images)
+        self._tell(_unknown(found))
         publisher.refuse_taken((outcome.item, outcome.result) for outcome in found)
         return found
 
