@@ -39,6 +39,7 @@ _GRAVEST = (4, 5, 6, 9, 3)
 # After these the same command goes on, with nothing to be mended here first.
 _GOES_ON = (errors.Interrupted, errors.Unreachable)
 
+_QUOTING = frozenset({"h11", "httpcore", "httpx"})
 # Characters of a line that is shown: two digests and a long reference fit.
 _LONGEST_LINE = 600
 
@@ -119,11 +120,30 @@ def _end(cause: BaseException, output: Any, thing: str) -> errors.Fault:
         with suppress(OSError):
             print_result(results.dump(results.failure(fault, thing, failed)))
     if getattr(output, "log_level", None) == "debug":
-        _say("debug", "".join(traceback.format_exception(cause)).rstrip(), output)
+        _say("debug", _trace(cause), output)
     for image in failed:
         _say("error", f"failed: {image.reference}: {printable(image.reason)}", output)
     _tell(fault, output)
     return fault
+
+
+def _trace(cause: BaseException) -> str:
+    """Where it happened, the first cause first, without the values of any variable.
+
+    What the HTTP libraries say themselves is left out: they quote lines of a peer that may have
+    echoed a password or token. The fault that came of it has their words, masked.
+    """
+    parts = list[str]()
+    current: BaseException | None = cause
+    while current:
+        kind = type(current)
+        words = "" if kind.__module__.partition(".")[0] in _QUOTING else f": {current}"
+        parts.append(
+            "".join(traceback.format_tb(current.__traceback__)) + kind.__qualname__ + words
+        )
+        context = None if current.__suppress_context__ else current.__context__
+        current = current.__cause__ or context
+    return "\n".join(reversed(parts))
 
 
 def _tell(fault: errors.Fault, output: Any) -> None:

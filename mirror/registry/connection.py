@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
+from urllib.parse import unquote
+from urllib.request import getproxies
 
 import h11
 import httpx
@@ -57,6 +59,8 @@ _TLS_SIGNS = (
 
 _FORM = "application/x-www-form-urlencoded"
 _SHORTEST_SECRET = 3
+# Parameters of a query that this client makes, and that say nothing secret.
+_OWN_QUERY = frozenset({"digest", "from", "last", "mount", "n", "scope", "service"})
 
 Content = bytes | Iterator[bytes] | None
 
@@ -264,7 +268,11 @@ class Connection:
             return self._made
 
     def _transport_fault(self, what: str, cause: Exception) -> RegistryFault:
-        text = printable(str(cause)) or type(cause).__name__
+        text = str(cause)
+        if isinstance(cause, httpx.RequestError):
+            # The parser quotes a header line that is none, and a peer can echo ours in one.
+            text = masked(text.encode(), cause.request).decode()
+        text = printable(text) or type(cause).__name__
         for sign, hint in _TLS_SIGNS:
             if sign.search(text):
                 return Untrusted(self.side, self.host, what, fact=text, hint=hint)
@@ -277,9 +285,9 @@ class Connection:
 
 
 def masked(body: bytes, request: httpx.Request) -> bytes:
-    """An error answer without the secrets that its request carried: some proxies echo them."""
+    """An answer's words without the secrets that its request carried: some proxies echo them."""
     sent = request.headers.get("authorization", "").partition(" ")[2]
-    secrets = [sent]
+    secrets = [sent, *_signatures(request.url), *_proxy_secrets()]
     with suppress(ValueError):
         secrets.append(base64.b64decode(sent, validate=True).decode().partition(":")[2])
     if request.headers.get("content-type", "") == _FORM:
@@ -288,6 +296,23 @@ def masked(body: bytes, request: httpx.Request) -> bytes:
     for secret in filter(lambda text: len(text) > _SHORTEST_SECRET, secrets):
         body = body.replace(secret.encode(), b"***")
     return body
+
+
+def _signatures(url: httpx.URL) -> Iterator[str]:
+    """Values in a query that a peer gave: object stores and upload sessions are signed there."""
+    for part in url.query.decode("latin-1").split("&"):
+        name, _equals, value = part.partition("=")
+        if name not in _OWN_QUERY:
+            yield from (value, unquote(value))
+
+
+def _proxy_secrets() -> Iterator[str]:
+    """Passwords in the addresses of proxies, as they stand there and as they are sent."""
+    for address in getproxies().values():
+        userinfo = address.rpartition("@")[0].rpartition("/")[2]
+        password = userinfo.partition(":")[2]
+        pair = unquote(userinfo).encode("utf-8", "surrogateescape")
+        yield from (password, unquote(password), base64.b64encode(pair).decode())
 
 
 def encoded(response: httpx.Response) -> bool:
