@@ -38,8 +38,9 @@ _CODES: tuple[tuple[type[errors.Fault], int], ...] = (
 _GRAVEST = (4, 5, 6, 9, 3)
 # After these the same command goes on, with nothing to be mended here first.
 _GOES_ON = (errors.Interrupted, errors.Unreachable)
-
+# Packages whose exceptions repeat what a peer sent.
 _QUOTING = frozenset({"h11", "httpcore", "httpx"})
+
 # Characters of a line that is shown: two digests and a long reference fit.
 _LONGEST_LINE = 600
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mirror.cli.failures import command_line
 from mirror.cli.inputs import access
 from mirror.cli.options import RegistryOptions
 from mirror.cli.values import rate
@@ -243,3 +244,55 @@ def test_a_run_that_ends_in_a_fault_still_gives_a_script_its_document(tmp_path: 
     assert ran.code == 3
     assert (document["schema"], document["result"]) == ("tkg-mirror/run/v1", "failed")
     assert document["error"]["name"] == "bundle"
+
+
+@pytest.mark.parametrize(
+    ("command", "schema"),
+    [
+        (["bom", "show", "/none"], "bom"),
+        (["bom", "images", "/none"], "images"),
+        (["bundle", "plan", "--images", "/none"], "plan"),
+        (["bundle", "show", "/none"], "bundle"),
+        (["bundle", "verify", "n" * 300], "verify"),
+        (["bundle", "create", "--images", "/none", "-o", "x.tar"], "run"),
+        (["bundle", "push", "/none", "h.example/p"], "run"),
+    ],
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else value,
+)
+def test_every_command_that_fails_gives_a_script_its_document(
+    command: list[str], schema: str
+) -> None:
+    ran = run(*command, "--format", "json")
+    assert ran.code in (3, 9)
+    assert ran.json["schema"] == f"tkg-mirror/{schema}/v1"
+    assert ran.json["result"] == "failed"
+    assert ran.json["error"].keys() == {"name", "what", "fact", "whose", "next"}
+    assert run(*command).out == ""
+
+
+def test_damage_that_is_in_a_result_is_not_told_in_a_second_one(
+    tmp_path: Path,
+) -> None:
+    bundle = tmp_path / "x.tar"
+    bundle.write_bytes(bytes(10240))
+    damaged = run("bundle", "verify", bundle, "--format", "json")
+    assert damaged.code == 3
+    assert damaged.json["faults"]
+    assert "error" not in damaged.json
+
+
+def test_the_document_of_a_plan_that_failed_is_no_plan(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    failed = run("bundle", "plan", "--images", "/none", "-o", plan, "--format", "json")
+    assert not plan.exists()
+    plan.write_text(failed.out)
+    assert run("bundle", "create", "--plan", plan, "-o", tmp_path / "x.tar").code == 3
+
+
+def test_the_command_that_goes_on_can_be_pasted_into_a_shell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/opt/bin/tkg-mirror", "bundle", "create", "-o", "a b'c"])
+    assert command_line() == """/opt/bin/tkg-mirror bundle create -o 'a b'"'"'c'"""
+    monkeypatch.setattr(sys, "argv", ["/x/mirror/__main__.py", "bom", "show", "$HOME"])
+    assert command_line() == f"{sys.executable} -m mirror bom show '$HOME'"
