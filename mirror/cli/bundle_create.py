@@ -53,4 +53,5 @@ def create(
         )
         report = make(creation, to, force=force)
     hint = "mend what is listed and run it again, with --force to replace the smaller bundle"
-    return tell_run(report, f"{to} is complete", output, hint=hint, earlier=earlier)
+    done = "holds the images that had failed, and no others" if earlier else "is complete"
+    return tell_run(report, f"{to} {done}", output, hint=hint, earlier=earlier)

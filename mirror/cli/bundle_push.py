@@ -48,5 +48,5 @@ def push(
         report = Push(
             bundle, target, project, reach.settings, listener, overwrite, keep_going, only
         ).run()
-    done = f"{block[REPOSITORY]} has every image"
+    done = f"{block[REPOSITORY]} has {'the images that had failed' if earlier else 'every image'}"
     return tell_run(report, done, output, variables=block, earlier=earlier)

@@ -97,13 +97,12 @@ def reported(
     output = values.get("output")
     try:
         fault = function(**values)
+        if fault:
+            _tell(fault, output)
     except typer.Exit:
         raise
     except (Exception, KeyboardInterrupt) as cause:
         fault = _end(cause, output, thing)
-    else:
-        if fault:
-            _tell(fault, output)
     if fault:
         raise typer.Exit(exit_code(fault)) from None
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,6 +22,7 @@ from pathlib import Path
 import pytest
 
 from scripts.world.images import Image
+from scripts.world.process import die_with_parent
 from tests.fakes.behaviours import Behaviour, Go, Rule, answer, stall
 from tests.fakes.message import Reply, Request
 from tests.fakes.simple import FakeRegistry
@@ -220,6 +223,39 @@ def test_a_person_who_keeps_pressing_is_heard(
         ended = finished(process)
     assert ended.code == 130
     assert "ended at once" in ended.err
+
+
+def test_a_terminal_gets_its_cursor_back_when_a_run_ends_at_once(
+    fake: FakeRegistry, images: dict[str, Image], tmp_path: Path
+) -> None:
+    terminal, end = pty.openpty()
+    with silence() as never:
+        rule = fake.on("GET", "/manifests/", never)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mirror", *map(str, create(fake, images, tmp_path / "x.tar"))],
+            cwd=ROOT,
+            env={**os.environ, "TERM": "xterm"},
+            stderr=end,
+            text=True,
+            preexec_fn=die_with_parent(),
+        )
+        os.close(end)
+        wait_for(partial(reached, rule, process))
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        shown = b"".join(iter(partial(read_terminal, terminal), b""))
+        assert process.wait(60) == 130
+    os.close(terminal)
+    hidden, given_back = shown.rindex(b"\x1b[?25l"), shown.rindex(b"\x1b[?25h")
+    assert hidden < given_back
+
+
+def read_terminal(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:
+        # Linux's way to say that the other end of a terminal is closed.
+        return b""
 
 
 def pressed(process: subprocess.Popen[str]) -> bool:

@@ -73,6 +73,8 @@ def test_create_fetches_only_what_failed_and_says_that_the_bundle_holds_no_more(
     assert any(str(result) in warning for warning in ran.json["warnings"])
     assert held(rest) == {"app-2:v1"}
     assert all("/tkg/app-2/" in seen.path for seen in fake.requests[before:])
+    told = create(fake, images, rest, "--only-failed", result, "--force")
+    assert "and no others" in told.out
     # Together they are everything.
     assert held(output) | held(rest) == set(images)
 
