@@ -39,7 +39,11 @@ def _pair(text: str) -> tuple[str, str]:
     try:
         return _host(registry), _host(host)
     except ReferenceFault:
-        raise UsageFault("not a pair of hosts", fact=f"--allow-host {text!r}", hint=_PAIR) from None
+        # A name and password before a host belong nowhere on a command line, nor in a message.
+        shown = re.sub("[^=]*@", "***@", text)
+        raise UsageFault(
+            "not a pair of hosts", fact=f"--allow-host {shown!r}", hint=_PAIR
+        ) from None
 
 
 def _host(text: str) -> str:

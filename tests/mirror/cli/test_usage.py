@@ -60,6 +60,7 @@ def test_a_wrong_flag_or_value_is_refused_not_clamped(wrong: list[str]) -> None:
         (["--images", "-", "--allow-host", "a.b:0=c.d"], "a.b:0"),
         (["--images", "-", "--allow-host", "a.b=https://c.d"], "https://c.d"),
         (["--images", "-", "--allow-host", "a.b="], "a.b="),
+        (["--images", "-", "--allow-host", "a.b=ann:pass@c.d"], "'a.b=***@c.d'"),
     ],
     ids=str,
 )
