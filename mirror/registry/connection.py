@@ -269,9 +269,11 @@ class Connection:
 
     def _transport_fault(self, what: str, cause: Exception) -> RegistryFault:
         text = str(cause)
-        if isinstance(cause, httpx.RequestError):
-            # The parser quotes a header line that is none, and a peer can echo ours in one.
-            text = masked(text.encode(), cause.request).decode()
+        # The parser quotes a header line that is none, and a peer can echo ours in one. A cause
+        # that knows no request (RuntimeError) was raised before anything was sent.
+        with suppress(RuntimeError):
+            if isinstance(cause, httpx.RequestError):
+                text = masked(text.encode("utf-8", "replace"), cause.request).decode()
         text = printable(text) or type(cause).__name__
         for sign, hint in _TLS_SIGNS:
             if sign.search(text):
