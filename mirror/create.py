@@ -11,7 +11,7 @@ from bom.images import ImageSet
 from bom.reference import Reference
 from mirror.bundle.contents import Contents
 from mirror.bundle.writer import BundleWriter, refuse_existing, refuse_folder, source_date
-from mirror.events import Listener, Noticed, PhaseStarted
+from mirror.events import ImageFailed, Listener, Noticed, PhaseStarted
 from mirror.oci.digest import Digest
 from mirror.plan import contents_of, fetches
 from mirror.ports import Move
@@ -49,6 +49,8 @@ def resolve(creation: Creation) -> Resolution:
     resolution = resolver.run(creation.images.images)
     if not creation.keep_going or not resolution.images:
         resolution.raise_if_failed()
+    for wanted, fault in resolution.failed:
+        creation.listener(ImageFailed(str(wanted.reference), None, reason_of(fault)))
     for notice in (*creation.images.notices, *resolution.notices):
         creation.listener(Noticed(notice))
     return resolution
@@ -70,6 +72,8 @@ def create(creation: Creation, output: Path, *, force: bool = False) -> RunRepor
     try:
         outcomes = _fetch(creation, writer, resolution.images)
         whole, broken = _sort_out(resolution.images, outcomes)
+        for reference, reason in broken.items():
+            creation.listener(ImageFailed(str(reference), None, reason))
         if broken:
             _reduce(creation, writer, whole, mtime)
         else:

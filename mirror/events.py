@@ -58,7 +58,16 @@ class Noticed:
     text: str
 
 
-Event = PhaseStarted | ItemStarted | Advanced | ItemEnded | Waiting | Noticed
+@dataclass(frozen=True, slots=True)
+class ImageFailed:
+    """An image will not be part of what the run makes, whatever else comes of it."""
+
+    reference: str
+    digest: str | None
+    reason: str
+
+
+Event = PhaseStarted | ItemStarted | Advanced | ItemEnded | Waiting | Noticed | ImageFailed
 
 
 class Listener(Protocol):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from bom.reference import Reference
 from mirror.bundle.contents import Carried
 from mirror.bundle.reader import Bundle
 from mirror.errors import Fault
-from mirror.events import Listener, PhaseStarted
+from mirror.events import ImageFailed, Listener, PhaseStarted
 from mirror.oci.digest import Digest
 from mirror.oci.graph import ImageGraph
 from mirror.plan import check_destinations, deliveries
@@ -37,6 +37,8 @@ class Push:
     listener: Listener
     overwrite: bool = False
     keep_going: bool = False
+    only: Collection[str] | None = None
+    """References of the images to push; None: all that the bundle holds."""
 
     def run(self) -> RunReport:
         """Push what the destination lacks; the report tells every image.
@@ -46,7 +48,7 @@ class Push:
         """
         began = time.monotonic()
         contents = self.bundle.contents()
-        images = [self._publication(image) for image in contents.images]
+        images = [self._publication(image) for image in contents.images if self._chosen(image)]
         check_destinations(
             (f"{i.repository}:{i.tag}", i.reference, i.digest) for i in images if i.tag
         )
@@ -55,9 +57,18 @@ class Push:
         missing = [o.item for o in surveyed if not o.fault and o.result != o.item.digest]
         moved = self._move(missing, present)
         whole, broken = _sort_out(missing, moved)
+        self._tell(broken)
         published = self._publish(whole)
         results = [*_unknown(surveyed), *_present(present), *broken, *_published(published)]
         return self._report(results, present, moved, published, time.monotonic() - began)
+
+    def _chosen(self, image: Carried) -> bool:
+        return self.only is None or image.reference in self.only
+
+    def _tell(self, failed: Iterable[ImageResult]) -> None:
+        """Say at once what failed: a later fault may end the run before its result."""
+        for image in failed:
+            self.listener(ImageFailed(image.reference, image.digest, image.reason))
 
     def _publication(self, image: Carried) -> Publication:
         repository = f"{self.project}/{image.path}" if self.project else image.path
@@ -69,6 +80,7 @@ class Push:
         self.listener(PhaseStarted("look up", len(images)))
         publisher = self._publisher()
         found = publisher.survey(images)
+        self._tell(_unknown(found))
         publisher.refuse_taken((outcome.item, outcome.result) for outcome in found)
         return found
 

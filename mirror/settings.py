@@ -79,6 +79,8 @@ LONGEST_PAUSE = 120.0
 HELPER_TIMEOUT = 60.0
 # Seconds workers are given to end after a stop before the process leaves them behind.
 STOP_GRACE = 3.0
+# Seconds between two looks whether a signal came while the main thread waits for its workers.
+SIGNAL_CHECK = 0.2
 # Share of a token's life after which it is renewed before the registry says no.
 TOKEN_RENEWAL = 0.8
 # Seconds a token lives if its issuer does not say (token specification).

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 from mirror.bundle import format as tar
 from mirror.bundle.contents import Contents
 from mirror.bundle.files import read_pieces, sync_folder, write_at
+from mirror.bundle.lock import Lock
 from mirror.bundle.slots import Slot, lay_out
 from mirror.errors import IntegrityFault, MachineFault, UsageFault
 from mirror.oci.descriptor import Descriptor
@@ -65,13 +65,16 @@ class BundleWriter:
         self._journal = Journal(
             path.with_name(f"{path.name}{suffix}.journal"), _work(contents, self._slots, mtime)
         )
-        self._file = self._open()
+        self._lock = Lock(self.partial)
+        self._file = self._lock.file
         try:
             self._finished, self._begun = self._earlier()
             self._reserve()
             self._write_head(contents, mtime)
             self._journal.start(afresh=not self._resumes)
+            self._lock.sign()
         except BaseException:
+            self._lock.forget()
             os.close(self._file)
             raise
 
@@ -133,6 +136,7 @@ class BundleWriter:
         """Make the file last, give it its name, and forget the journal."""
         try:
             os.fsync(self._file)
+            self._lock.forget()
             os.rename(self.partial, self.path)
             sync_folder(self.path)
         except OSError as cause:
@@ -142,6 +146,7 @@ class BundleWriter:
     def close(self) -> None:
         """End here; what an unfinished bundle has so far stays for the next run."""
         self._journal.close(remove=False)
+        self._lock.forget()
         file, self._file = self._file, _CLOSED
         os.close(file)
 
@@ -153,27 +158,6 @@ class BundleWriter:
         return read_pieces(self._file, slot.content + start, size)
 
     # --- the start ------------------------------------------------------------------------
-
-    def _open(self) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            file = os.open(self.partial, flags, 0o666)
-        except OSError as cause:
-            raise MachineFault.from_os("cannot write the bundle", cause) from cause
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as cause:
-            os.close(file)
-            raise self._taken() from cause
-        if not _is_named(file, self.partial):
-            # The other run gave the file its final name between the two calls above.
-            os.close(file)
-            raise self._taken()
-        return file
-
-    def _taken(self) -> MachineFault:
-        what = "another run is writing this bundle"
-        return MachineFault(what, fact=str(self.partial), hint=_LOCKED)
 
     @property
     def _resumes(self) -> bool:
@@ -222,7 +206,6 @@ _CLOSED = -1
 
 _EXISTS = "choose another name, or --force to replace it"
 _FOLDER = "name the file to write inside it"
-_LOCKED = "wait for the other run, or stop it"
 _ROOM = "free some room, or write to another disk: 'tkg-mirror bundle plan' tells what is needed"
 
 
@@ -256,14 +239,6 @@ def source_date() -> int:
     if not digits or int(text) >= tar.OCTAL_LIMIT:
         raise UsageFault("not a number of seconds", fact=f"SOURCE_DATE_EPOCH={text[:40]!r}")
     return int(text)
-
-
-def _is_named(file: int, path: Path) -> bool:
-    """True where ``path`` still names the open file."""
-    try:
-        return os.path.samestat(os.fstat(file), path.lstat())
-    except FileNotFoundError:
-        return False
 
 
 def _plan(contents: Contents) -> tuple[dict[str, Slot], int]:

@@ -55,10 +55,10 @@ def root(
     """Carry the images of a Tanzu Kubernetes Grid release across an air gap."""
 
 
-command(bom_app, "show")(bom_show.show)
-command(bom_app, "images")(bom_images.images)
-command(bundle_app, "plan")(bundle_plan.plan)
-command(bundle_app, "create")(bundle_create.create)
-command(bundle_app, "show")(bundle_show.show)
-command(bundle_app, "verify")(bundle_verify.verify)
-command(bundle_app, "push")(bundle_push.push)
+command(bom_app, "show", "bom")(bom_show.show)
+command(bom_app, "images", "images")(bom_images.images)
+command(bundle_app, "plan", "plan")(bundle_plan.plan)
+command(bundle_app, "create", "run")(bundle_create.create)
+command(bundle_app, "show", "bundle")(bundle_show.show)
+command(bundle_app, "verify", "verify")(bundle_verify.verify)
+command(bundle_app, "push", "run")(bundle_push.push)

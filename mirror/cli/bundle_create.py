@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from mirror.cli.options import Inputs, KeepGoing, OutputOptions, RegistryOptions
+from mirror.cli.options import Inputs, KeepGoing, OnlyFailed, OutputOptions, RegistryOptions
+from mirror.errors import Fault
 
 
 def create(
@@ -19,30 +20,40 @@ def create(
     output: OutputOptions,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
     keep_going: KeepGoing = False,
-) -> None:
-    """Fetch every image into one bundle; a second run goes on where the first one stopped."""
+    only_failed: OnlyFailed = None,
+) -> Fault | None:
+    """Fetch every image into one bundle; a second run goes on where the first one stopped.
+
+    With --only-failed the bundle holds only the images that are tried: give it another name.
+    """
     from mirror.cli.console import listening
-    from mirror.cli.inputs import access, read_inputs
-    from mirror.cli.results import failure_as_result, tell_run
+    from mirror.cli.inputs import access, read_earlier, read_inputs
+    from mirror.cli.results import nothing_failed, tell_run
     from mirror.create import Creation
     from mirror.create import create as make
     from mirror.errors import Side
     from mirror.registry.remote import Registries
 
-    with failure_as_result(output), listening(output) as listener:
-        wanted = read_inputs(inputs)
-        reach = access(
-            registry,
-            Side.SOURCE,
-            wanted.hosts,
-            stdin_taken=inputs.images == "-",
-            listener=listener,
-        )
-        images, rewrites, pins = wanted.images, wanted.rewrites, wanted.pins
+    earlier = read_earlier(only_failed, stdin_taken=inputs.images == "-" or registry.password_stdin)
+    wanted = read_inputs(inputs)
+    if earlier:
+        wanted = wanted.failed_in(earlier)
+        if not wanted.images.images:
+            return tell_run(nothing_failed(earlier), f"{to} is not written", output)
+    with listening(output) as listener:
+        taken = inputs.images == "-"
+        reach = access(registry, Side.SOURCE, wanted.hosts, stdin_taken=taken, listener=listener)
         with Registries(reach) as source:
             creation = Creation(
-                images, source, reach.settings, listener, rewrites, pins, keep_going
+                wanted.images,
+                source,
+                reach.settings,
+                listener,
+                wanted.rewrites,
+                wanted.pins,
+                keep_going,
             )
             report = make(creation, to, force=force)
     hint = "mend what is listed and run it again, with --force to replace the smaller bundle"
-    tell_run(report, f"{to} is complete", output, hint=hint)
+    done = "holds the images that had failed, and no others" if earlier else "is complete"
+    return tell_run(report, f"{to} {done}", output, hint=hint, earlier=earlier)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from mirror.cli.options import KeepGoing, OutputOptions, RegistryOptions
+from mirror.cli.options import KeepGoing, OnlyFailed, OutputOptions, RegistryOptions
+from mirror.errors import Fault
 
 
 def push(
@@ -21,24 +22,32 @@ def push(
         bool, typer.Option("--overwrite", help="Replace tags that name other images.")
     ] = False,
     keep_going: KeepGoing = False,
-) -> None:
+    only_failed: OnlyFailed = None,
+) -> Fault | None:
     """Push every image that DEST lacks, and print the variables that TKG needs."""
     from bom.reference import parse_repository
     from mirror.bundle.reader import Bundle
     from mirror.cli.console import listening
-    from mirror.cli.inputs import access
-    from mirror.cli.results import failure_as_result, tell_run
+    from mirror.cli.inputs import access, read_earlier
+    from mirror.cli.results import nothing_failed, tell_run
     from mirror.errors import Side
     from mirror.push import Push
     from mirror.registry.client import Registry
     from mirror.tkg import REPOSITORY, variables
 
-    with failure_as_result(output), listening(output) as listener:
-        host, project = parse_repository(dest)
+    earlier = read_earlier(only_failed, stdin_taken=registry.password_stdin)
+    host, project = parse_repository(dest)
+    with listening(output) as listener:
         reach = access(registry, Side.DESTINATION, {host}, listener=listener)
         block = variables(host, project, reach)
         with Bundle(file) as bundle, Registry(host, reach) as target:
+            if earlier:
+                earlier.check({image.reference for image in bundle.inventory.images}, str(file))
+            if earlier and not earlier.failed:
+                return tell_run(nothing_failed(earlier), "nothing is pushed", output)
+            only = earlier.failed if earlier else None
             report = Push(
-                bundle, target, project, reach.settings, listener, overwrite, keep_going
+                bundle, target, project, reach.settings, listener, overwrite, keep_going, only
             ).run()
-    tell_run(report, f"{block[REPOSITORY]} has every image", output, variables=block)
+    done = f"{block[REPOSITORY]} has {'the images that had failed' if earlier else 'every image'}"
+    return tell_run(report, done, output, variables=block, earlier=earlier)

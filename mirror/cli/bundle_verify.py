@@ -10,6 +10,7 @@ import typer
 
 from mirror.cli.options import Format, OutputOptions
 from mirror.cli.streams import print_result
+from mirror.errors import Fault
 from mirror.settings import Settings
 
 _CORES = os.cpu_count() or 1
@@ -31,10 +32,10 @@ def verify(
             show_default=False,
         ),
     ] = min(_CORES, 64),
-) -> None:
+) -> Fault | None:
     """Check every blob against its digest, and that nothing is missing, foreign or out of place."""
     from mirror.cli.console import listening
-    from mirror.cli.results import leave_if_damaged
+    from mirror.cli.results import gravest
     from mirror.report import json, text
     from mirror.verify import verify_all
 
@@ -44,4 +45,4 @@ def verify(
         print_result(json.dump(json.verify(result.damages, result.size, result.seconds)))
     else:
         print_result(text.verify(result.damages, result.size, result.seconds))
-    leave_if_damaged(result)
+    return gravest(result)

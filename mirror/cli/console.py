@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from mirror.cli.failures import Ended
 from mirror.cli.options import Format, OutputOptions
 from mirror.cli.streams import say
 from mirror.events import (
     Advanced,
     Event,
+    ImageFailed,
     ItemEnded,
     ItemStarted,
     Listener,
@@ -43,10 +45,30 @@ def listening(options: OutputOptions) -> Iterator[Listener]:
     _set_up_log(options)
     watched = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     if watched and not options.no_progress and options.log_format is Format.TEXT:
-        with _bars() as progress:
-            yield Bars(progress)
+        with _bars() as progress, _remembering(Bars(progress)) as listener:
+            yield listener
     else:
-        yield Lines(quiet=options.no_progress)
+        with _remembering(Lines(quiet=options.no_progress)) as listener:
+            yield listener
+
+
+@contextmanager
+def _remembering(onward: Listener) -> Iterator[Listener]:
+    """Add the images that failed to what ends the run: its own result will not be there."""
+    failed = list[ImageFailed]()
+
+    def hear(event: Event) -> None:
+        if isinstance(event, ImageFailed):
+            failed.append(event)
+        else:
+            onward(event)
+
+    try:
+        yield hear
+    except BaseException as cause:
+        if failed:
+            raise Ended(failed) from cause
+        raise
 
 
 class Lines:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
-import signal
+import shlex
+import sys
 import traceback
-from collections.abc import Callable
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from mirror import errors
-from mirror.cli.streams import say
+from mirror.cli.signals import INTERRUPTED, heed
+from mirror.cli.streams import print_result, say
 from mirror.text import printable
+
+if TYPE_CHECKING:
+    from mirror.events import ImageFailed
 
 # The first class that fits decides, so a class stands before the one it is part of.
 _CODES: tuple[tuple[type[errors.Fault], int], ...] = (
@@ -25,11 +32,14 @@ _CODES: tuple[tuple[type[errors.Fault], int], ...] = (
     (errors.IntegrityFault, 6),
     (errors.PartialRun, 8),
     (errors.MachineFault, 9),
-    (errors.Interrupted, 130),
+    (errors.Interrupted, INTERRUPTED),
 )
 # Of several causes at once, the one that a person must deal with first.
 _GRAVEST = (4, 5, 6, 9, 3)
-
+# After these the same command goes on, with nothing to be mended here first.
+_GOES_ON = (errors.Interrupted, errors.Unreachable)
+# Packages whose exceptions repeat what a peer sent.
+_QUOTING = frozenset({"h11", "httpcore", "httpx"})
 
 # Characters of a line that is shown: two digests and a long reference fit.
 _LONGEST_LINE = 600
@@ -53,30 +63,98 @@ def explain(fault: errors.Fault) -> str:
     lines.append(f"  whose matter: {fault.whose}")
     if fault.hint:
         lines.append(f"  next: {fault.hint}")
+    if isinstance(fault, _GOES_ON):
+        lines.append(f"  command: {command_line()}")
     return "\n".join(lines)
 
 
-def reported(function: Callable[..., None], values: dict[str, Any]) -> None:
-    """Call a command; every failure leaves as one message on standard error and a code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+def command_line() -> str:
+    """This run's command as it was given, quoted for a shell. No argument holds a secret."""
+    program, *arguments = sys.argv
+    called = [program]
+    if Path(program).name == "__main__.py":
+        called = [sys.executable, "-m", "mirror"]
+    return shlex.join([*called, *arguments])
+
+
+class Ended(Exception):
+    """A run's end by its ``__cause__``, and the images that had failed until then."""
+
+    def __init__(self, failed: Sequence[ImageFailed]) -> None:
+        super().__init__(f"{len(failed)} images failed before")
+        self.failed = failed
+
+
+def reported(
+    function: Callable[..., errors.Fault | None], values: dict[str, Any], thing: str
+) -> None:
+    """Call a command; every failure leaves as one message on standard error and a code.
+
+    A fault that is raised is told in the result as well, where that is JSON: ``thing`` is the
+    name of its schema. One that is returned is in the result that was printed.
+    """
+    heed()
+    output = values.get("output")
     try:
-        function(**values)
+        fault = function(**values)
+        if fault:
+            _tell(fault, output)
     except typer.Exit:
         raise
     except (Exception, KeyboardInterrupt) as cause:
-        fault = as_fault(cause)
-        _tell(fault, cause, values.get("output"))
+        fault = _end(cause, output, thing)
+    if fault:
         raise typer.Exit(exit_code(fault)) from None
 
 
-def _tell(fault: errors.Fault, cause: BaseException, output: Any) -> None:
+def _end(cause: BaseException, output: Any, thing: str) -> errors.Fault:
+    """Tell what ended a command; the fault decides the exit code."""
+    failed: Sequence[ImageFailed] = ()
+    if isinstance(cause, Ended) and cause.__cause__:
+        failed, cause = cause.failed, cause.__cause__
+    fault = as_fault(cause)
+    if getattr(output, "format", None) == "json":
+        from mirror.report import json as results
+
+        # A full disk behind standard output must not hide what failed before it.
+        with suppress(OSError):
+            print_result(results.dump(results.failure(fault, thing, failed)))
     if getattr(output, "log_level", None) == "debug":
-        say("".join(traceback.format_exception(cause)).rstrip())
+        _say("debug", _trace(cause), output)
+    for image in failed:
+        _say("error", f"failed: {image.reference}: {printable(image.reason)}", output)
+    _tell(fault, output)
+    return fault
+
+
+def _trace(cause: BaseException) -> str:
+    """Where it happened, the first cause first, without the values of any variable.
+
+    What the HTTP libraries say themselves is left out: they quote lines of a peer that may have
+    echoed a password or token. The fault that came of it has their words, masked.
+    """
+    parts = list[str]()
+    current: BaseException | None = cause
+    while current:
+        kind = type(current)
+        words = "" if kind.__module__.partition(".")[0] in _QUOTING else f": {current}"
+        parts.append(
+            "".join(traceback.format_tb(current.__traceback__)) + kind.__qualname__ + words
+        )
+        context = None if current.__suppress_context__ else current.__context__
+        current = current.__cause__ or context
+    return "\n".join(reversed(parts))
+
+
+def _tell(fault: errors.Fault, output: Any) -> None:
+    _say("error", explain(fault), output, name=fault.name)
+
+
+def _say(level: str, text: str, output: Any, **more: str) -> None:
+    """A text for people, or the same in a line for machines."""
     if getattr(output, "log_format", None) == "json":
-        line = {"level": "error", "message": explain(fault), "name": fault.name}
-        say(json.dumps(line, ensure_ascii=False))
-    else:
-        say(explain(fault))
+        text = json.dumps({"level": level, "message": text, **more}, ensure_ascii=False)
+    say(text)
 
 
 def as_fault(cause: BaseException) -> errors.Fault:
@@ -91,8 +169,3 @@ def as_fault(cause: BaseException) -> errors.Fault:
         f"a fault of tkg-mirror itself ({type(cause).__name__})",
         hint="run it again with --log-level debug and report what it prints",
     )
-
-
-def _interrupt(_signal: int, _frame: object) -> NoReturn:
-    """SIGTERM ends a run as Ctrl-C does."""
-    raise KeyboardInterrupt

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -15,12 +15,15 @@ from bom.parse import read_bom
 from bom.reference import Reference
 from mirror import planfile
 from mirror.cli.options import Inputs, RegistryOptions
+from mirror.cli.values import allowed_hosts
 from mirror.errors import InputFault, MachineFault, Side, UsageFault
 from mirror.events import Listener, silent
 from mirror.oci.digest import Digest
 from mirror.registry.connection import Access
 from mirror.registry.credentials import Credentials, CredentialStore, Secret
 from mirror.registry.tls import TlsOptions
+from mirror.report import earlier
+from mirror.report.earlier import Earlier
 from mirror.rewrite import Rewrites
 from mirror.settings import MAX_PLAN
 
@@ -32,6 +35,13 @@ class Wanted:
     images: ImageSet
     rewrites: Rewrites
     pins: Mapping[Reference, Digest] = field(default_factory=dict)
+
+    def failed_in(self, run: Earlier) -> Wanted:
+        """Only what failed in an earlier run of the same inputs; InputFault for one of others."""
+        images = {str(image.reference): image for image in self.images.images}
+        run.check(images, "what is asked for now")
+        failed = tuple(image for name, image in images.items() if name in run.failed)
+        return replace(self, images=replace(self.images, images=failed))
 
     @property
     def hosts(self) -> set[str]:
@@ -61,6 +71,15 @@ def read_inputs(inputs: Inputs) -> Wanted:
     return Wanted(merge(sets), rewrites)
 
 
+def read_earlier(name: str | None, *, stdin_taken: bool) -> Earlier | None:
+    """The result that ``--only-failed`` names, if it was given; - is standard input."""
+    if name is None:
+        return None
+    if name == "-" and stdin_taken:
+        raise UsageFault("standard input cannot be both", fact="--only-failed - stands alone")
+    return earlier.parse(_read(name, MAX_PLAN), name)
+
+
 def access(
     options: RegistryOptions,
     side: Side,
@@ -87,6 +106,7 @@ def access(
             options.insecure_skip_tls_verify,
         ),
         CredentialStore(_given(options, hosts), options.registry_config, listener=listener),
+        allowed_hosts(options.allow_host or ()),
     )
 
 

@@ -17,7 +17,12 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from mirror.cli.failures import reported
+from mirror.cli.values import rate
+from mirror.errors import Fault
 from mirror.settings import Settings
+
+Command = Callable[..., Fault | None]
+"""What a command is: the fault that it returns is one that its printed result tells already."""
 
 
 class Format(StrEnum):
@@ -212,10 +217,39 @@ class RegistryOptions:
             envvar="TKG_MIRROR_TIMEOUT",
         ),
     ] = Settings().timeout
+    limit_rate: Annotated[
+        int | None,
+        typer.Option(
+            "--limit-rate",
+            metavar="RATE",
+            parser=rate,
+            help="Bytes a second for all transfers together: 500K, 20M, 1G.",
+            envvar="TKG_MIRROR_LIMIT_RATE",
+        ),
+    ] = Settings().limit_rate
+    ranges: Annotated[
+        int,
+        typer.Option(
+            "--ranges",
+            metavar="N",
+            min=1,
+            max=8,
+            help="Connections that one large blob may use at a time, 1 to 8.",
+            envvar="TKG_MIRROR_RANGES",
+        ),
+    ] = Settings().ranges
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            metavar="REGISTRY=HOST",
+            help="Let REGISTRY send this client to HOST for tokens and uploads. Repeatable.",
+        ),
+    ] = None
 
     def settings(self) -> Settings:
         """The part that every room understands."""
-        return Settings(self.concurrency, self.retries, self.timeout)
+        return Settings(self.concurrency, self.retries, self.timeout, self.limit_rate, self.ranges)
 
 
 KeepGoing = Annotated[
@@ -225,11 +259,24 @@ KeepGoing = Annotated[
     ),
 ]
 
+OnlyFailed = Annotated[
+    str | None,
+    typer.Option(
+        "--only-failed",
+        metavar="RESULT",
+        help="Try only the images that failed in an earlier run, of which RESULT is the JSON"
+        " result; - is standard input.",
+    ),
+]
 
-def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a function as a command; parameters that are option groups become their fields."""
 
-    def register(function: Callable[..., None]) -> Callable[..., None]:
+def command(app: typer.Typer, name: str, thing: str) -> Callable[[Command], Command]:
+    """Register a function as a command; parameters that are option groups become their fields.
+
+    ``thing`` is in the name of its result's schema, ``tkg-mirror/<thing>/v1``.
+    """
+
+    def register(function: Command) -> Command:
         hints = get_type_hints(function, include_extras=True)
         groups = {p: hints[p] for p in hints if p != "return" and is_dataclass(hints[p])}
         parameters = _flatten(inspect.signature(function), hints, groups)
@@ -237,7 +284,7 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Call
         @functools.wraps(function)
         def call(**values: Any) -> None:
             taken = {group: _take(kind, values) for group, kind in groups.items()}
-            reported(function, {**values, **taken})
+            reported(function, {**values, **taken}, thing)
 
         flat = inspect.Signature(parameters)
         call.__signature__ = flat  # type: ignore[attr-defined]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import replace
 
-from mirror.cli.failures import as_fault
 from mirror.cli.options import Format, OutputOptions
 from mirror.cli.streams import print_result
-from mirror.errors import PartialRun
+from mirror.errors import Fault, PartialRun
 from mirror.report import json, text
+from mirror.report.earlier import Earlier
 from mirror.report.run import RunReport
 from mirror.verify import Verification
 
@@ -22,9 +21,17 @@ def tell_run(
     *,
     variables: Mapping[str, str] | None = None,
     hint: str = "",
-) -> None:
-    """Print a run's result; raises PartialRun, with ``hint``, where images failed."""
+    earlier: Earlier | None = None,
+) -> PartialRun | None:
+    """Print a run's result; a PartialRun, with ``hint``, where images failed.
+
+    ``done`` is what is true after a whole run. ``earlier`` is the run whose failed images alone
+    were tried; the result says so.
+    """
     whole = report.result == "ok"
+    if earlier:
+        notice = f"only the images that failed in {earlier.file} were tried: {len(earlier.failed)}"
+        report = replace(report, notices=(*report.notices, notice))
     if output.format is Format.JSON:
         extra: dict[str, object] = {"variables": dict(variables)} if variables else {}
         print_result(json.dump(json.run(replace(report, extra=extra))))
@@ -34,26 +41,20 @@ def tell_run(
             print_result(
                 "\nFor the shell in which TKG is installed:\n\n" + text.variables(variables)
             )
-    if not whole:
-        count = f"{len(report.failed)} of {len(report.images)} images"
-        raise PartialRun("some images failed", fact=count, hint=hint)
+    if whole:
+        return None
+    count = f"{len(report.failed)} of {len(report.images)} images"
+    return PartialRun("some images failed", fact=count, hint=hint)
 
 
-@contextmanager
-def failure_as_result(output: OutputOptions) -> Iterator[None]:
-    """Let a script that reads JSON have a document where a run ends in a fault, too."""
-    try:
-        yield
-    except (Exception, KeyboardInterrupt) as cause:
-        if output.format is Format.JSON:
-            # A full disk behind standard output must not hide what failed before it.
-            with suppress(OSError):
-                print_result(json.dump(json.failure(as_fault(cause))))
-        raise
+def nothing_failed(earlier: Earlier) -> RunReport:
+    """What a run did that had nothing to do: no image had failed before it."""
+    return RunReport((), 0, 0, 0, 0.0, 0, (f"no image failed in {earlier.file}: nothing to do",))
 
 
-def leave_if_damaged(result: Verification) -> None:
-    """Raise the gravest damage: wrong bytes before wrong structure."""
+def gravest(result: Verification) -> Fault | None:
+    """The gravest damage that was found: wrong bytes before wrong structure."""
     faults = [damage.fault() for _file, damage in result.damages]
-    if faults:
-        raise next((f for f in faults if f.name == "integrity"), faults[0])
+    if not faults:
+        return None
+    return next((f for f in faults if f.name == "integrity"), faults[0])

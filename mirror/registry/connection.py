@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
+from urllib.parse import unquote
+from urllib.request import getproxies
 
 import h11
 import httpx
@@ -36,6 +38,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 _FORM = "application/x-www-form-urlencoded"
 _SHORTEST_SECRET = 3
+# Parameters of a query that this client makes, and that say nothing secret.
+_OWN_QUERY = frozenset({"digest", "from", "last", "mount", "n", "scope", "service"})
 
 Content = bytes | Iterator[bytes] | None
 
@@ -278,7 +282,13 @@ class Connection:
         connect = _timeout(self._access).connect or 0.0
         if reason := trust.untrusted(cause, self._access.tls, connect):
             return Untrusted(self.side, self.host, what, fact=reason.fact, hint=reason.hint)
-        text = printable(str(cause)) or type(cause).__name__
+        text = str(cause)
+        # The parser quotes a header line that is none, and a peer can echo ours in one. A cause
+        # that knows no request (RuntimeError) was raised before anything was sent.
+        with suppress(RuntimeError):
+            if isinstance(cause, httpx.RequestError):
+                text = masked(text.encode("utf-8", "replace"), cause.request).decode()
+        text = printable(text) or type(cause).__name__
         if isinstance(cause, httpx.TimeoutException):
             waited = _timeout(self._access).read or 0.0
             if isinstance(cause, httpx.ConnectTimeout):
@@ -289,9 +299,9 @@ class Connection:
 
 
 def masked(body: bytes, request: httpx.Request) -> bytes:
-    """An error answer without the secrets that its request carried: some proxies echo them."""
+    """An answer's words without the secrets that its request carried: some proxies echo them."""
     sent = request.headers.get("authorization", "").partition(" ")[2]
-    secrets = [sent]
+    secrets = [sent, *_signatures(request.url), *_proxy_secrets()]
     with suppress(ValueError):
         secrets.append(base64.b64decode(sent, validate=True).decode().partition(":")[2])
     if request.headers.get("content-type", "") == _FORM:
@@ -300,6 +310,23 @@ def masked(body: bytes, request: httpx.Request) -> bytes:
     for secret in filter(lambda text: len(text) > _SHORTEST_SECRET, secrets):
         body = body.replace(secret.encode(), b"***")
     return body
+
+
+def _signatures(url: httpx.URL) -> Iterator[str]:
+    """Values in a query that a peer gave: object stores and upload sessions are signed there."""
+    for part in url.query.decode("latin-1").split("&"):
+        name, _equals, value = part.partition("=")
+        if name not in _OWN_QUERY:
+            yield from (value, unquote(value))
+
+
+def _proxy_secrets() -> Iterator[str]:
+    """Passwords in the addresses of proxies, as they stand there and as they are sent."""
+    for address in getproxies().values():
+        userinfo = address.rpartition("@")[0].rpartition("/")[2]
+        password = userinfo.partition(":")[2]
+        pair = unquote(userinfo).encode("utf-8", "surrogateescape")
+        yield from (password, unquote(password), base64.b64encode(pair).decode())
 
 
 def encoded(response: httpx.Response) -> bool:

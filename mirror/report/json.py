@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bom.images import ImageSet, WantedImage
@@ -11,6 +11,7 @@ from bom.model import Bom, ImageEntry
 from mirror.bundle.damage import Damage
 from mirror.bundle.inventory import Inventory
 from mirror.errors import Fault, Unresolved
+from mirror.events import ImageFailed
 from mirror.report.run import ImageResult, RunReport
 
 
@@ -40,10 +41,11 @@ def run(report: RunReport) -> dict[str, Any]:
     }
 
 
-def failure(fault: Fault) -> dict[str, Any]:
-    """``tkg-mirror/run/v1`` of a run that ended in a fault, with that fault under ``error``."""
-    causes = fault.causes if isinstance(fault, Unresolved) else []
-    failed = tuple(ImageResult(name, None, "failed", str(cause)) for name, cause in causes)
+def failure(fault: Fault, thing: str, failed: Sequence[ImageFailed] = ()) -> dict[str, Any]:
+    """``tkg-mirror/<thing>/v1`` of a command that ended in a fault, which is under ``error``.
+
+    A run's document has the keys of any other run, and the images that had ``failed`` before.
+    """
     error = {
         "name": fault.name,
         "what": fault.what,
@@ -51,7 +53,12 @@ def failure(fault: Fault) -> dict[str, Any]:
         "whose": fault.whose,
         "next": fault.hint,
     }
-    document = run(RunReport(failed, 0, 0, 0, 0.0, 0, extra={"error": error}))
+    if thing != "run":
+        return {"schema": f"tkg-mirror/{thing}/v1", "result": "failed", "error": error}
+    results = [ImageResult(f.reference, f.digest, "failed", f.reason) for f in failed]
+    if isinstance(fault, Unresolved):
+        results += [ImageResult(name, None, "failed", str(cause)) for name, cause in fault.causes]
+    document = run(RunReport(tuple(results), 0, 0, 0, 0.0, 0, extra={"error": error}))
     return {**document, "result": "failed", "seconds": None, "requests": None}
 
 

@@ -20,7 +20,7 @@ def run(report: RunReport, done: str) -> str:
     )
     lines = [
         f"{report.result}: {done}",
-        f"  images    {len(statuses)} ({counted})",
+        f"  images    {len(statuses)}" + (f" ({counted})" if counted else ""),
         f"  moved     {human_size(report.moved)}",
     ]
     if report.skipped:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from mirror.errors import BundleFault, Fault, Full, IntegrityFault, RegistryFault
-from mirror.settings import STOP_GRACE
+from mirror.settings import SIGNAL_CHECK, STOP_GRACE
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -61,10 +61,12 @@ class Crew:
             threading.Thread(target=shift.work, daemon=True, name=f"worker-{number}")
             for number in range(shift.workers)
         ]
-        for thread in threads:
-            thread.start()
         try:
-            shift.over.wait()
+            for thread in threads:
+                thread.start()
+            # Not one long wait: CPython hears a signal that comes just before it only after it.
+            while not shift.over.wait(SIGNAL_CHECK):
+                pass
         except BaseException:
             self.stop.set()
             raise
@@ -96,7 +98,9 @@ def _of_one_item(fault: Fault) -> bool:
 def _part(threads: Iterable[threading.Thread]) -> None:
     end = time.monotonic() + STOP_GRACE
     for thread in threads:
-        thread.join(max(0.0, end - time.monotonic()))
+        # An interrupt may have come before the last of them was started.
+        if thread.is_alive():
+            thread.join(max(0.0, end - time.monotonic()))
 
 
 class _Shift(Generic[Item, Result]):

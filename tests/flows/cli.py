@@ -42,11 +42,12 @@ class Ran:
 
 def run(*arguments: object, stdin: str = "", env: dict[str, str] | None = None) -> Ran:
     """Run a command in this process: a tenth of the time of a new one."""
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         done = CliRunner().invoke(app, [str(each) for each in arguments], input=stdin, env=env)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return Ran(done.exit_code, done.stdout, done.stderr)
 
 

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import signal
+from collections.abc import Iterator
+
+import h11
 import pytest
+import typer
 
 from bom.errors import BomFault, Fault, InputFault, ReferenceFault
 from mirror import errors
-from mirror.cli.failures import exit_code, explain
+from mirror.cli.failures import exit_code, explain, reported
+from mirror.cli.options import Format, LogLevel, OutputOptions
 
 HERE = errors.Side.SOURCE
 BYTES = {"member": "blob sha256:1", "expected": "sha256:1", "got": "sha256:2"}
+
+
+@pytest.fixture(autouse=True)
+def own_signals() -> Iterator[None]:
+    """A command takes both signals over; what pytest does with them comes back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
 
 CODES = [
     (Fault("a bug"), 1),
@@ -36,6 +53,31 @@ CODES = [
 @pytest.mark.parametrize(("fault", "code"), CODES, ids=lambda value: type(value).__name__)
 def test_each_kind_of_fault_has_its_code(fault: Fault, code: int) -> None:
     assert exit_code(fault) == code
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_trace_has_places_and_causes_and_no_words_of_an_http_library(
+    form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(output: OutputOptions) -> None:
+        password = "canary-8d1e"
+        try:
+            raise h11.RemoteProtocolError(f"illegal header line: {password}")
+        except h11.RemoteProtocolError as cause:
+            raise errors.Unreachable(HERE, "h", "no answer", fact="masked") from cause
+
+    output = OutputOptions(log_level=LogLevel.DEBUG, log_format=Format(form))
+    with pytest.raises(typer.Exit) as ended:
+        reported(fails, {"output": output}, "run")
+    told = capsys.readouterr().err
+    assert ended.value.exit_code == 4
+    assert "RemoteProtocolError" in told
+    assert "in fails" in told
+    assert "Unreachable: no answer: masked" in told
+    assert "canary" not in told
+    if form == "json":
+        levels = [json.loads(line)["level"] for line in told.splitlines()]
+        assert levels == ["debug", "error"]
 
 
 def all_kinds(kind: type[Fault]) -> set[type[Fault]]:

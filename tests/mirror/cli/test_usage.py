@@ -10,6 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from mirror.cli.failures import command_line
+from mirror.cli.inputs import access
+from mirror.cli.options import RegistryOptions
+from mirror.cli.values import rate
+from mirror.errors import Side
+from tests.flows.cli import run
 from tests.mirror.cli.run import TKG, TKR, tkg_mirror
 
 
@@ -21,6 +27,8 @@ from tests.mirror.cli.run import TKG, TKR, tkg_mirror
         ["bundle", "create", "--bom", TKG, "-o", "x.tar", "--retries", "-1"],
         ["bundle", "create", "--bom", TKG, "-o", "x.tar", "--timeout", "0"],
         ["bundle", "create", "--bom", TKG, "-o", "x.tar", "--timeout", "soon"],
+        ["bundle", "create", "--bom", TKG, "-o", "x.tar", "--ranges", "0"],
+        ["bundle", "create", "--bom", TKG, "-o", "x.tar", "--ranges", "9"],
         ["bundle", "create", "--bom", TKG],
         ["bundle", "create", "--bom", TKG, "-o", "x.tar", "--password", "hunter2"],
         ["bom", "images"],
@@ -47,6 +55,12 @@ def test_a_wrong_flag_or_value_is_refused_not_clamped(wrong: list[str]) -> None:
         (["--bom", TKG, "--key-file", "k.pem"], "--cert-file"),
         (["--bom", TKG, "--rewrite", "a.example/b"], "FROM=TO"),
         (["--images", "-", "--username", "u"], "a.b, e.f"),
+        (["--images", "-", "--allow-host", "a.b"], "harbor.example.com="),
+        (["--images", "-", "--allow-host", "a.b=c.d/e"], "c.d/e"),
+        (["--images", "-", "--allow-host", "a.b:0=c.d"], "a.b:0"),
+        (["--images", "-", "--allow-host", "a.b=https://c.d"], "https://c.d"),
+        (["--images", "-", "--allow-host", "a.b="], "a.b="),
+        (["--images", "-", "--allow-host", "a.b=ann:pass@c.d"], "'a.b=***@c.d'"),
     ],
     ids=str,
 )
@@ -65,6 +79,35 @@ def test_options_that_exclude_or_need_each_other_say_so(
 def test_a_variable_out_of_range_is_refused_like_its_flag() -> None:
     ran = tkg_mirror("bundle", "create", "--bom", TKG, "-o", "x", TKG_MIRROR_CONCURRENCY="0")
     assert ran.code == 2
+
+
+@pytest.mark.parametrize("wrong", ["0", "0.0000001K", "-1", "20MB", "20 M", "fast", "1e9", "", "½"])
+def test_a_rate_that_is_none_is_refused_with_an_example(wrong: str) -> None:
+    ran = run("bundle", "push", "/none", "h.example/p", f"--limit-rate={wrong}")
+    assert ran.code == 2
+    assert "20M" in ran.err
+
+
+def test_a_rate_of_the_environment_is_checked_like_the_flag() -> None:
+    ran = run("bundle", "push", "/none", "h.example/p", env={"TKG_MIRROR_LIMIT_RATE": "0"})
+    assert ran.code == 2
+    assert "TKG_MIRROR_LIMIT_RATE" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1", 1), ("500000", 500_000), ("20M", 20 << 20), ("1.5g", 3 << 29), ("64k", 65_536)],
+)
+def test_a_rate_is_bytes_a_second_in_powers_of_1024(text: str, size: int) -> None:
+    assert rate(text) == size
+
+
+def test_effort_and_allowed_hosts_reach_the_rooms_that_use_them() -> None:
+    hosts = ["a.b:5000=c.d", "a.b:5000=e.f:8443"]
+    options = RegistryOptions(limit_rate=1 << 20, ranges=3, allow_host=hosts)
+    reach = access(options, Side.SOURCE, {"a.b:5000"})
+    assert (reach.settings.limit_rate, reach.settings.ranges) == (1 << 20, 3)
+    assert reach.allowed == {("a.b:5000", "c.d"), ("a.b:5000", "e.f:8443")}
 
 
 def test_a_flag_wins_over_its_variable() -> None:
@@ -202,3 +245,55 @@ def test_a_run_that_ends_in_a_fault_still_gives_a_script_its_document(tmp_path: 
     assert ran.code == 3
     assert (document["schema"], document["result"]) == ("tkg-mirror/run/v1", "failed")
     assert document["error"]["name"] == "bundle"
+
+
+@pytest.mark.parametrize(
+    ("command", "schema"),
+    [
+        (["bom", "show", "/none"], "bom"),
+        (["bom", "images", "/none"], "images"),
+        (["bundle", "plan", "--images", "/none"], "plan"),
+        (["bundle", "show", "/none"], "bundle"),
+        (["bundle", "verify", "n" * 300], "verify"),
+        (["bundle", "create", "--images", "/none", "-o", "x.tar"], "run"),
+        (["bundle", "push", "/none", "h.example/p"], "run"),
+    ],
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else value,
+)
+def test_every_command_that_fails_gives_a_script_its_document(
+    command: list[str], schema: str
+) -> None:
+    ran = run(*command, "--format", "json")
+    assert ran.code in (3, 9)
+    assert ran.json["schema"] == f"tkg-mirror/{schema}/v1"
+    assert ran.json["result"] == "failed"
+    assert ran.json["error"].keys() == {"name", "what", "fact", "whose", "next"}
+    assert run(*command).out == ""
+
+
+def test_damage_that_is_in_a_result_is_not_told_in_a_second_one(
+    tmp_path: Path,
+) -> None:
+    bundle = tmp_path / "x.tar"
+    bundle.write_bytes(bytes(10240))
+    damaged = run("bundle", "verify", bundle, "--format", "json")
+    assert damaged.code == 3
+    assert damaged.json["faults"]
+    assert "error" not in damaged.json
+
+
+def test_the_document_of_a_plan_that_failed_is_no_plan(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    failed = run("bundle", "plan", "--images", "/none", "-o", plan, "--format", "json")
+    assert not plan.exists()
+    plan.write_text(failed.out)
+    assert run("bundle", "create", "--plan", plan, "-o", tmp_path / "x.tar").code == 3
+
+
+def test_the_command_that_goes_on_can_be_pasted_into_a_shell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/opt/bin/tkg-mirror", "bundle", "create", "-o", "a b'c"])
+    assert command_line() == """/opt/bin/tkg-mirror bundle create -o 'a b'"'"'c'"""
+    monkeypatch.setattr(sys, "argv", ["/x/mirror/__main__.py", "bom", "show", "$HOME"])
+    assert command_line() == f"{sys.executable} -m mirror bom show '$HOME'"

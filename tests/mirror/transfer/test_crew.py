@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
+from types import CodeType, FrameType
 
 import pytest
 
@@ -146,6 +149,30 @@ def test_a_worker_that_hangs_holds_a_fault_back_for_seconds_only(
         Crew(2).run(range(2), act)
     assert time.monotonic() - began < SECONDS / 2
     end.set()
+
+
+def test_a_signal_that_does_not_wake_the_waiting_thread_is_heard_all_the_same() -> None:
+    """As one that comes in the moment before it begins to wait: nobody looks until it is over.
+
+    Another thread gets it here, so that no system call of the main thread is interrupted.
+    """
+    main, crew, heard = threading.main_thread().ident or 0, Crew(1), list[bool]()
+
+    def act(_number: int) -> None:
+        poll(lambda: Crew.run.__code__ is called_by_two(sys._current_frames()[main]))
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        heard.append(crew.stop.wait(SECONDS))
+
+    with pytest.raises(KeyboardInterrupt):
+        crew.run([1], act)
+    assert heard == [True]
+
+
+def called_by_two(frame: FrameType) -> CodeType | None:
+    """What the caller of a frame's caller runs: for Condition.wait, whoever called Event.wait."""
+    caller = frame.f_back and frame.f_back.f_back
+    inside = frame.f_code is threading.Condition.wait.__code__
+    return caller.f_code if caller and inside else None
 
 
 def poll(condition: Callable[[], bool]) -> None:

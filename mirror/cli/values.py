@@ -1,0 +1,56 @@
+"""Values that an option takes as one text: a rate, a pair of hosts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import typer
+
+from bom.errors import ReferenceFault
+from bom.reference import parse_repository
+from mirror.errors import UsageFault
+from mirror.settings import GIB, KIB, MIB
+
+# Powers of 1024, as curl's and wget's --limit-rate have them.
+_UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB}
+_RATE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)([KMG]?)", re.IGNORECASE)
+
+
+def rate(text: str) -> int:
+    """Bytes a second of ``20M``, ``1.5G`` or ``500000``; BadParameter for anything else and 0."""
+    found = _RATE.fullmatch(text.strip())
+    size = int(float(found[1]) * _UNITS[found[2].upper()]) if found else 0
+    if not size:
+        raise typer.BadParameter(f"{text!r} is no rate; 20M, for example, is 20 MiB a second")
+    return size
+
+
+def allowed_hosts(texts: Iterable[str]) -> frozenset[tuple[str, str]]:
+    """The pairs of ``--allow-host``: a registry, and a host that it may send this client to.
+
+    Raises UsageFault for a value that is not ``host[:port]=host[:port]``.
+    """
+    return frozenset(_pair(text) for text in texts)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    registry, _equals, host = text.partition("=")
+    try:
+        return _host(registry), _host(host)
+    except ReferenceFault:
+        # A name and password before a host belong nowhere on a command line, nor in a message.
+        shown = re.sub("[^=]*@", "***@", text)
+        raise UsageFault(
+            "not a pair of hosts", fact=f"--allow-host {shown!r}", hint=_PAIR
+        ) from None
+
+
+def _host(text: str) -> str:
+    """As references name them: ``harbor.example.com``, ``10.0.0.7:5000``."""
+    if "/" in text:
+        raise ReferenceFault(text, text.index("/"), "only a host")
+    return parse_repository(f"{text}/project")[0]
+
+
+_PAIR = "give both, each with its port if it has one: harbor.example.com=auth.example.com:8443"

@@ -1,0 +1,74 @@
+"""The result of an earlier run, read back: which images it had, and which of them failed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from bom.errors import ReferenceFault
+from bom.reference import Reference
+from mirror.errors import InputFault
+from mirror.oci.digest import Digest
+from mirror.oci.strictjson import list_at, parse_object, text_at
+
+SCHEMA = "tkg-mirror/run/v1"
+_STATUSES = frozenset({"copied", "present", "absent", "failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An earlier run's images, by reference."""
+
+    file: str
+    images: frozenset[str]
+    failed: frozenset[str]
+
+    def check(self, known: Collection[str], place: str) -> None:
+        """InputFault where the result has images that ``place``, which has ``known``, lacks."""
+        foreign = sorted(self.images.difference(known))
+        if foreign:
+            fact = f"{self.file} has {len(foreign)} images that {place} has not: {foreign[0]}"
+            raise InputFault("the result is of another run", fact=fact, hint=_SAME)
+
+
+def parse(raw: bytes, file: str) -> Earlier:
+    """Read the JSON result of a create or push; InputFault, naming the file, for anything else.
+
+    The result of a run that a fault ended is refused: what it does not name was never tried, and
+    would be forgotten if only what it names were done.
+    """
+    try:
+        document = parse_object(raw)
+        if document.get("schema") != SCHEMA:
+            raise ValueError(f"its schema is not {SCHEMA}")
+        result = text_at(document, "result")
+        images = [_image(value) for value in list_at(document, "images")]
+    except (ValueError, ReferenceFault) as cause:
+        raise InputFault("not the result of a run", fact=f"{file}: {cause}") from None
+    if "error" in document:
+        raise InputFault("the earlier run did not reach its end", fact=file, hint=_WHOLE)
+    names = frozenset(name for name, _failed in images)
+    if len(names) != len(images):
+        raise InputFault("the result names an image twice", fact=file)
+    failed = frozenset(name for name, has_failed in images if has_failed)
+    if result not in (("partial", "failed") if failed else ("ok",)):
+        raise InputFault("not the result of a run", fact=f"{file}: it contradicts itself")
+    return Earlier(file, names, failed)
+
+
+def _image(value: Any) -> tuple[str, bool]:
+    """The reference of one image, and whether it failed."""
+    if not isinstance(value, dict):
+        raise ValueError("an image is not an object")
+    reference, status = str(Reference.parse(text_at(value, "reference"))), text_at(value, "status")
+    if status not in _STATUSES:
+        raise ValueError(f"the status of {reference} is none that an image has")
+    if value.get("digest") is not None:
+        Digest.parse(text_at(value, "digest"))
+    text_at(value, "reason")
+    return reference, status == "failed"
+
+
+_SAME = "give the same BOM files, list, plan or bundle as in that run"
+_WHOLE = "run the same command again, whole: it moves only what is missing"
