@@ -340,7 +340,7 @@ def _make_client(access: Access, home: set[str]) -> httpx.Client:
     ``home`` are the hosts whose addresses are nobody's business but the operator's.
     """
     settings = access.settings
-    backend = Backend(settings.timeout, home, private=access.side is Side.DESTINATION)
+    backend = Backend(home, private=access.side is Side.DESTINATION)
     trust = context(access.tls)
     try:
         transport = Transport(trust, backend, 2 * settings.concurrency * settings.ranges)

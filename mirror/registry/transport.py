@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Collection, Iterable, Iterator
+from math import inf
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
@@ -101,7 +102,7 @@ class Transport(httpx.BaseTransport):
             ssl_context=self._context,
             max_connections=None,
             max_keepalive_connections=self._keep,
-            network_backend=Backend(self._backend.timeout),
+            network_backend=Backend(),
         )
 
 
@@ -126,10 +127,7 @@ class Backend(httpcore.NetworkBackend):
     is checked.
     """
 
-    def __init__(
-        self, timeout: float, home: Collection[str] = (), *, private: bool = False
-    ) -> None:
-        self.timeout = timeout
+    def __init__(self, home: Collection[str] = (), *, private: bool = False) -> None:
         self._home = frozenset(home)
         self._private = private
         self._home_kind = "public"
@@ -157,7 +155,7 @@ class Backend(httpcore.NetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as cause:
                 fault = cause
             else:
-                return _Stream(stream, self.timeout)
+                return _Stream(stream)
         raise fault
 
     def _check(self, host: str, places: Iterable[str]) -> None:
@@ -173,12 +171,11 @@ class Backend(httpcore.NetworkBackend):
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection whose peer's pace is kept."""
+    """A connection whose peer's pace is kept, by the timeout of each request."""
 
-    def __init__(self, inner: httpcore.NetworkStream, window: float) -> None:
+    def __init__(self, inner: httpcore.NetworkStream) -> None:
         self._inner = inner
-        self._window = window
-        self._pace = Pace(window)
+        self._pace = Pace()
         self._asked = False
         """True until the first bytes of an answer: before them a registry may think."""
 
@@ -188,7 +185,7 @@ class _Stream(httpcore.NetworkStream):
         if self._asked:
             self._asked = False
             self._pace.begin()
-        self._passed(len(found), httpcore.ReadTimeout)
+        self._passed(len(found), timeout, httpcore.ReadTimeout)
         return found
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -201,11 +198,13 @@ class _Stream(httpcore.NetworkStream):
             piece = view[start : start + WRITE_PIECE]
             with self._pace.waiting():
                 self._inner.write(piece, timeout)
-            self._passed(len(piece), httpcore.WriteTimeout)
+            self._passed(len(piece), timeout, httpcore.WriteTimeout)
 
-    def _passed(self, size: int, fault: type[httpcore.TimeoutException]) -> None:
+    def _passed(
+        self, size: int, timeout: float | None, fault: type[httpcore.TimeoutException]
+    ) -> None:
         try:
-            self._pace.passed(size)
+            self._pace.passed(size, inf if timeout is None else timeout)
         except Dripping as cause:
             raise fault(str(cause)) from None
 
@@ -220,7 +219,7 @@ class _Stream(httpcore.NetworkStream):
     ) -> httpcore.NetworkStream:
         # A name may be written with its final dot; no certificate has one.
         name = server_hostname.rstrip(".") if server_hostname else server_hostname
-        return _Stream(self._inner.start_tls(ssl_context, name, timeout), self._window)
+        return _Stream(self._inner.start_tls(ssl_context, name, timeout))
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
