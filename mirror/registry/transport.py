@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
 from collections.abc import Collection, Iterable, Iterator
 from math import inf
 from typing import Any
@@ -122,17 +121,19 @@ class _Body(httpx.SyncByteStream):
 class Backend(httpcore.NetworkBackend):
     """Opens connections, to the very addresses that were looked at.
 
-    ``home`` are hosts that the operator named: they may be anywhere. Any other host was named
-    by a registry and must be where ``address.refusal`` lets it be. Without ``home`` nothing
-    is checked.
+    ``home``, the registry, and the hosts in ``allowed`` were named by the operator: they may be
+    anywhere. Any other host was named by the registry and must be where ``address.refusal``
+    lets it be. Without ``home`` nothing is checked.
     """
 
-    def __init__(self, home: Collection[str] = (), *, private: bool = False) -> None:
-        self._home = frozenset(home)
+    def __init__(
+        self, home: str = "", allowed: Collection[str] = (), *, private: bool = False
+    ) -> None:
+        self._home = home
+        self._allowed = frozenset(allowed)
         self._private = private
         self._home_kind = "public"
         self._plain = httpcore.SyncBackend()
-        self._lock = threading.Lock()
 
     def connect_tcp(
         self,
@@ -144,7 +145,7 @@ class Backend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """A stream to the first address of ``host`` that answers."""
         places = _resolved(host, port)
-        if self._home:
+        if self._home and host not in self._allowed:
             self._check(host, places)
         fault: Exception = httpcore.ConnectError(f"{host} has no address")
         for place in places:
@@ -159,12 +160,10 @@ class Backend(httpcore.NetworkBackend):
         raise fault
 
     def _check(self, host: str, places: Iterable[str]) -> None:
-        addresses = [address.parse(place) for place in places]
-        if host in self._home:
-            with self._lock:
-                self._home_kind = address.kind(addresses[0])
-            return
-        for each in addresses:
+        for each in map(address.parse, places):
+            if host == self._home:
+                self._home_kind = address.kind(each)
+                return
             refusal = address.refusal(each, self._home_kind, private=self._private)
             if refusal:
                 raise Forbidden(f"it sends this client to {host}, and {refusal}")
