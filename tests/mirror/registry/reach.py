@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import httpcore
 import pytest
 
-from mirror.errors import Fault, Side
+from mirror.errors import Fault, Side, Unreachable
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.manifest import Manifest
@@ -83,6 +83,21 @@ def held(fake: FakeRegistry, descriptor: Descriptor, repository: str = REPOSITOR
 def read(registry: Registry, descriptor: Descriptor, start: int = 0) -> bytes:
     with registry.blob(REPOSITORY, descriptor, start) as pieces:
         return b"".join(bytes(piece) for piece in pieces)
+
+
+def beginning(
+    registry: Registry, descriptor: Descriptor, start: int = 0
+) -> tuple[bytes, Unreachable]:
+    """What comes of a blob before the connection is cut, and the fault that says so."""
+    got = bytearray()
+
+    def read_on() -> None:
+        with registry.blob(REPOSITORY, descriptor, start) as pieces:
+            for piece in pieces:
+                got.extend(piece)
+
+    fault = fault_of(Unreachable, read_on)
+    return bytes(got), fault
 
 
 def kinds(registry: Registry, descriptor: Descriptor) -> set[type[Piece]]:
