@@ -37,7 +37,7 @@ SESSION = b"HTTP/1.1 202 OK\r\nLocation: /v2/x\r\nContent-Length: 0\r\n\r\n"
 SMALL, LARGE = noise(DIRECT_READ_FROM - 1), noise(2 * MIB)
 # More than the buffers of both ends hold.
 HUGE = blob_of(bytes(32 * MIB))
-SECONDS = 0.15
+SECONDS = 0.25
 
 
 class Clock:
@@ -174,10 +174,9 @@ def test_an_answer_that_drips(meet: Meet, head: bytes) -> None:
         fault_of(Unreachable, client.manifest, REPOSITORY, TAG)
 
 
-@pytest.mark.parametrize("came", [0, 200_000])
 @pytest.mark.parametrize("data", [SMALL, LARGE], ids=["ordinary", "direct"])
-def test_a_blob_that_drips_after_a_good_beginning(meet: Meet, data: bytes, came: int) -> None:
-    script = drips(OK + length(len(data)) + data[:came])
+def test_a_blob_that_drips_after_a_good_beginning(meet: Meet, data: bytes) -> None:
+    script = drips(OK + length(len(data)) + data[:200_000])
     with meet(script) as client:
         fault = fault_of(Unreachable, read, client, blob_of(data))
     assert "only" in fault.fact
@@ -264,11 +263,11 @@ def test_a_reader_that_takes_its_time_is_not_held_against_the_peer(data: bytes) 
     ready = threading.Event()
     with (
         Peer(says(OK + length(len(data)), data)) as peer,
-        reach(peer.host, timeout=SECONDS) as client,
+        reach(peer.host, timeout=0.5) as client,
         client.blob(REPOSITORY, blob_of(data)) as pieces,
     ):
         size = len(next(pieces))
-        ready.wait(1.2 * SECONDS)
+        ready.wait(0.6)
         assert size + sum(len(piece) for piece in pieces) == len(data)
 
 
