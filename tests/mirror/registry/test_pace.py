@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.errors import Side, Unreachable
+from mirror.registry import upload
 from mirror.registry.client import Registry
 from mirror.registry.pace import Dripping, Pace
 from mirror.registry.tls import TlsOptions
@@ -224,8 +225,11 @@ def test_a_peer_that_takes_an_upload_byte_by_byte(meet: Meet) -> None:
         over.set()
 
 
-def test_giving_an_upload_back_to_a_peer_that_drips_ends_too() -> None:
+def test_giving_an_upload_back_to_a_peer_that_drips_ends_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The courtesy has its own, shorter time, however long the timeout is."""
+    monkeypatch.setattr(upload, "CANCEL_TIMEOUT", 0.2)
     gone = threading.Event()
 
     def script(connection: socket.socket) -> None:
@@ -254,7 +258,7 @@ def test_a_peer_may_think_before_it_answers() -> None:
         thinking.wait(0.4)
         connection.sendall(length(len(body)) + body)
 
-    with Peer(script) as peer, reach(peer.host, timeout=0.6) as client:
+    with Peer(script) as peer, reach(peer.host, timeout=0.7) as client:
         assert client.manifest(REPOSITORY, TAG) == seeded()
 
 
