@@ -54,6 +54,9 @@ DIRECT_READ_FROM = MIB
 WRITE_PIECE = 256 * KIB
 # Bytes of a blob after which the journal notes how far it is: what a kill can cost a worker.
 MARK_EVERY = 16 * MIB
+# Bytes of a blob between two states of its hash that are kept, 200 bytes each: what is read once
+# more at most, besides what it lost, where a registry lost the end of what it was given.
+STATE_EVERY = 16 * MIB
 # Bytes that an attempt must have moved on for the next one not to count as a further attempt.
 # Less, and a peer that gives a byte and hangs up would keep a run going for ever.
 PROGRESS = 256 * KIB

@@ -38,10 +38,15 @@ def kind(address: Address) -> str:
     for word in ("unspecified", "link_local", "multicast"):
         if getattr(address, f"is_{word}"):
             return word.replace("_", "-")
-    shared = isinstance(address, ipaddress.IPv4Address) and address in _SHARED
-    if shared or address.is_private:
-        return "private"
-    return "reserved" if address.is_reserved else "public"
+    # Python counts 240.0.0.0/4 and the broadcast address as private too.
+    if address.is_reserved:
+        return "reserved"
+    if isinstance(address, ipaddress.IPv6Address):
+        # fec0::/10 was for private networks before fc00::/7, and is routed there still.
+        inside = address.is_site_local
+    else:
+        inside = address in _SHARED
+    return "private" if inside or address.is_private else "public"
 
 
 def refusal(address: Address, home: str, *, private: bool) -> str:

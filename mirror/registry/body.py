@@ -34,7 +34,7 @@ def pieces(response: httpx.Response, size: int, window: float) -> Iterator[Piece
         if direct is not None:
             break
     if direct is not None:
-        for view in _receive(direct, size - received, Pace(window)):
+        for view in _receive(direct, size - received, window):
             received += len(view)
             yield view
     if received < size:
@@ -62,19 +62,19 @@ def _direct_socket(response: httpx.Response, size: int) -> socket.socket | None:
     return raw if isinstance(raw, socket.socket) and not inside else None
 
 
-def _receive(raw: socket.socket, remaining: int, pace: Pace) -> Iterator[memoryview]:
+def _receive(raw: socket.socket, remaining: int, window: float) -> Iterator[memoryview]:
     """Fill a buffer, hand it on, fill it again.
 
     Under TLS one call gives one record of 16 KiB at most, so the buffer is filled before it
     is passed on: hashing and writing in small pieces costs more than the receiving.
     """
     buffer = memoryview(bytearray(min(RECEIVE_BUFFER, max(remaining, 1))))
-    filled = 0
+    filled, pace = 0, Pace()
     try:
         while remaining:
             with pace.waiting():
                 count = raw.recv_into(buffer[filled : filled + remaining])
-            pace.passed(count)
+            pace.passed(count, window)
             filled += count
             remaining -= count
             if filled == len(buffer) or not remaining or not count:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
@@ -271,12 +271,8 @@ class Connection:
         """Made at the first request: a TLS context costs 20 ms that a refused command can save."""
         with self._lock:
             if self._made is None:
-                self._made = _make_client(self._access, self._home())
+                self._made = _make_client(self._access, self.root, self.others)
             return self._made
-
-    def _home(self) -> set[str]:
-        """The hosts that the operator named, without their ports."""
-        return {self.root.host} | {httpx.URL(f"//{other}").host for other in self.others}
 
     def _transport_fault(self, what: str, cause: Exception) -> RegistryFault:
         connect = _timeout(self._access).connect or 0.0
@@ -339,13 +335,16 @@ def _timeout(access: Access) -> httpx.Timeout:
     return httpx.Timeout(seconds, connect=min(CONNECT_TIMEOUT, seconds))
 
 
-def _make_client(access: Access, home: set[str]) -> httpx.Client:
-    """A client without cookies, redirects, or trust and credentials that are not ours.
+def _of_host(host: str) -> httpx.URL:
+    return httpx.URL(f"//{host}")
 
-    ``home`` are the hosts whose addresses are nobody's business but the operator's.
-    """
+
+def _make_client(access: Access, root: httpx.URL, others: Iterable[str]) -> httpx.Client:
+    """A client without cookies, redirects, or trust and credentials that are not ours."""
     settings = access.settings
-    backend = Backend(settings.timeout, home, private=access.side is Side.DESTINATION)
+    # As they stand on the wire: for people, httpx turns names of other scripts back.
+    home, *allowed = (url.raw_host.decode() for url in (root, *map(_of_host, others)))
+    backend = Backend(home, allowed, private=access.side is Side.DESTINATION)
     verify = context(access.tls)
     try:
         transport = Transport(verify, backend, 2 * settings.concurrency * settings.ranges)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 
 import httpx
@@ -51,14 +51,21 @@ class Downloads:
         what = f"cannot get blob {descriptor.digest} of {self._wire.host}/{repository}"
         ask = self._asking(repository, descriptor.digest, what)
         if self._lanes > 1 and descriptor.size - start > 2 * RANGE_PIECE and not self._no_ranges:
-            yield self._side_by_side(ask, descriptor, start)
+            # Closed, or the ranges under way would be fetched for a reader that has gone.
+            with closing(self._side_by_side(ask, descriptor, start)) as ranges:
+                yield ranges
             return
         with ExitStack() as stack:
-            found = self._whole_or_rest(stack, ask, descriptor, start)
-            self._remember(descriptor, found)
-            yield self._pieces(found, descriptor, start, what)
+            yield self._one_after_another(stack, ask, descriptor, start)
 
     # --- one range ------------------------------------------------------------------------
+
+    def _one_after_another(
+        self, stack: ExitStack, ask: Ask, descriptor: Descriptor, start: int
+    ) -> Iterator[Piece]:
+        found = self._whole_or_rest(stack, ask, descriptor, start)
+        self._remember(descriptor, found)
+        return self._pieces(found, descriptor, start, ask.what)
 
     def _whole_or_rest(
         self, stack: ExitStack, ask: Ask, descriptor: Descriptor, start: int
@@ -89,17 +96,15 @@ class Downloads:
 
     def _remember(self, descriptor: Descriptor, response: httpx.Response) -> None:
         tag = response.headers.get("etag", "")
-        if tag.startswith('"') and len(tag) < 200:
+        if tag.startswith('"') and len(tag) < 200 and tag.isascii():
             self._tags[descriptor.digest] = tag
 
     def _pieces(
         self, response: httpx.Response, descriptor: Descriptor, start: int, what: str
     ) -> Iterator[Piece]:
-        if encoded(response):
-            raise self._wire.fault(Misbehaved, what, "it sends the blob encoded anew")
         skip = start if response.status_code == 200 else 0
         size = descriptor.size - (start - skip)
-        self._same_length(response, size, descriptor)
+        self._as_it_is(response, size, descriptor, what)
         return self._checked(response, size, skip, what)
 
     def _checked(
@@ -117,7 +122,12 @@ class Downloads:
                     yield piece[skip:] if skip else piece
                 skip = max(0, skip - len(piece))
 
-    def _same_length(self, response: httpx.Response, size: int, descriptor: Descriptor) -> None:
+    def _as_it_is(
+        self, response: httpx.Response, size: int, descriptor: Descriptor, what: str
+    ) -> None:
+        """Refuse an answer that says itself that it is not these ``size`` bytes."""
+        if encoded(response):
+            raise self._wire.fault(Misbehaved, what, "it sends the blob encoded anew")
         stated = response.headers.get("content-length", str(size))
         if stated != str(size):
             raise IntegrityFault(
@@ -130,14 +140,16 @@ class Downloads:
 
     # --- several --------------------------------------------------------------------------
 
-    def _side_by_side(self, ask: Ask, descriptor: Descriptor, start: int) -> Iterator[Piece]:
+    def _side_by_side(
+        self, ask: Ask, descriptor: Descriptor, start: int
+    ) -> Generator[Piece, None, None]:
         """Ranges in their order, while those behind them are on their way.
 
         A long, thin link gives each connection only so much; what is on its way at a time is
         bounded by the number of lanes, and no more than that is ever held.
         """
         starts = deque(range(start, descriptor.size, RANGE_PIECE))
-        waiting = deque[Future[bytes]]()
+        waiting = deque[Future[Piece]]()
         with ThreadPoolExecutor(self._lanes, "range") as lanes:
             try:
                 while starts or waiting:
@@ -149,18 +161,24 @@ class Downloads:
                 for each in waiting:
                     each.cancel()
 
-    def _range(self, ask: Ask, descriptor: Descriptor, begin: int) -> bytes:
+    def _range(self, ask: Ask, descriptor: Descriptor, begin: int) -> Piece:
         end = min(begin + RANGE_PIECE, descriptor.size) - 1
-        size, body = end - begin + 1, bytearray()
+        size, filled = end - begin + 1, 0
+        body = memoryview(bytearray(size))
         with self._wire.exchange(self._ranged(ask, begin, end)) as response:
             self._wire.expect(response, ask.what, 200, 206, 416)
             if not _is_range(response, begin, end, descriptor.size):
                 self._no_ranges = True
                 raise self._wire.fault(Unreachable, ask.what, "it sends no ranges; going on whole")
+            self._as_it_is(response, size, descriptor, ask.what)
             self._remember(descriptor, response)
             for piece in self._checked(response, size, 0, ask.what):
-                body += piece
-        return bytes(body)
+                if len(piece) > size - filled:
+                    # Held until its turn comes, so nobody behind this counts in time.
+                    raise self._wire.fault(Misbehaved, ask.what, "it sends more than the range")
+                body[filled : filled + len(piece)] = piece
+                filled += len(piece)
+        return body
 
 
 def _is_range(response: httpx.Response, start: int, end: int, size: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -16,7 +16,8 @@ class Gate:
     one more in. A request inside a request of the same thread passes: it has its place.
     """
 
-    def __init__(self, widest: int) -> None:
+    def __init__(self, widest: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._widest = self._width = widest
         self._inside = 0
         self._good = 0
@@ -52,7 +53,7 @@ class Gate:
                 self._width = max(1, self._width // 2)
                 self._turn += 1
             self._good = 0
-            self._closed_until = max(self._closed_until, time.monotonic() + (pause or 0.0))
+            self._closed_until = max(self._closed_until, self._clock() + (pause or 0.0))
 
     def accepted(self) -> None:
         """The registry did what it was asked."""
@@ -66,9 +67,7 @@ class Gate:
 
     def _enter(self) -> int:
         with self._free:
-            while (
-                wait := self._closed_until - time.monotonic()
-            ) > 0 or self._inside >= self._width:
+            while (wait := self._closed_until - self._clock()) > 0 or self._inside >= self._width:
                 self._free.wait(wait if wait > 0 else None)
             self._inside += 1
             return self._turn

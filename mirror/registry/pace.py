@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from mirror.settings import LEAST_RATE
@@ -20,9 +20,8 @@ class Pace:
     counts, so a transfer that this side slows down is not held against the peer.
     """
 
-    def __init__(self, window: float) -> None:
-        """``window`` seconds of waiting must have brought LEAST_RATE bytes each."""
-        self._window = window
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._size = 0
         self._waited = 0.0
 
@@ -33,14 +32,18 @@ class Pace:
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """Around whatever waits for the peer."""
-        began = time.monotonic()
+        began = self._clock()
         yield
-        self._waited += time.monotonic() - began
+        self._waited += self._clock() - began
 
-    def passed(self, size: int) -> None:
-        """So many bytes came or went; raises Dripping where that is too little."""
+    def passed(self, size: int, window: float) -> None:
+        """So many bytes came or went.
+
+        Raises Dripping where ``window`` seconds of waiting, a request's timeout, have not
+        brought LEAST_RATE bytes each.
+        """
         self._size += size
-        if self._waited < self._window:
+        if self._waited < window:
             return
         if self._size < LEAST_RATE * self._waited:
             raise Dripping(f"only {self._size} bytes in {self._waited:.0f} s")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from math import inf
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
@@ -104,7 +104,7 @@ class Transport(httpx.BaseTransport):
             ssl_context=self._context,
             max_connections=None,
             max_keepalive_connections=self._keep,
-            network_backend=Backend(self._backend.timeout),
+            network_backend=Backend(),
         )
 
 
@@ -136,20 +136,19 @@ class _Body(httpx.SyncByteStream):
 class Backend(httpcore.NetworkBackend):
     """Opens connections, to the very addresses that were looked at.
 
-    ``home`` are hosts that the operator named: they may be anywhere. Any other host was named
-    by a registry and must be where ``address.refusal`` lets it be. Without ``home`` nothing
-    is checked.
+    ``home``, the registry, and the hosts in ``allowed`` were named by the operator: they may be
+    anywhere. Any other host was named by the registry and must be where ``address.refusal``
+    lets it be. Without ``home`` nothing is checked.
     """
 
     def __init__(
-        self, timeout: float, home: Collection[str] = (), *, private: bool = False
+        self, home: str = "", allowed: Collection[str] = (), *, private: bool = False
     ) -> None:
-        self.timeout = timeout
-        self._home = frozenset(home)
+        self._home = home
+        self._allowed = frozenset(allowed)
         self._private = private
         self._home_kind = "public"
         self._plain = httpcore.SyncBackend()
-        self._lock = threading.Lock()
 
     def connect_tcp(
         self,
@@ -161,7 +160,7 @@ class Backend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """A stream to the first address of ``host`` that answers."""
         places = _resolved(host, port)
-        if self._home:
+        if self._home and host not in self._allowed:
             self._check(host, places)
         fault: Exception = httpcore.ConnectError(f"{host} has no address")
         for place in places:
@@ -172,28 +171,25 @@ class Backend(httpcore.NetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as cause:
                 fault = cause
             else:
-                return _Stream(stream, self.timeout)
+                return _Stream(stream)
         raise fault
 
     def _check(self, host: str, places: Iterable[str]) -> None:
-        addresses = [address.parse(place) for place in places]
-        if host in self._home:
-            with self._lock:
-                self._home_kind = address.kind(addresses[0])
-            return
-        for each in addresses:
+        for each in map(address.parse, places):
+            if host == self._home:
+                self._home_kind = address.kind(each)
+                return
             refusal = address.refusal(each, self._home_kind, private=self._private)
             if refusal:
                 raise Forbidden(f"it sends this client to {host}, and {refusal}")
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection whose peer's pace is kept."""
+    """A connection whose peer's pace is kept, by the timeout of each request."""
 
-    def __init__(self, inner: httpcore.NetworkStream, window: float) -> None:
+    def __init__(self, inner: httpcore.NetworkStream) -> None:
         self._inner = inner
-        self._window = window
-        self._pace = Pace(window)
+        self._pace = Pace()
         self._asked = False
         """True until the first bytes of an answer: before them a registry may think."""
 
@@ -203,7 +199,7 @@ class _Stream(httpcore.NetworkStream):
         if self._asked:
             self._asked = False
             self._pace.begin()
-        self._passed(len(found), httpcore.ReadTimeout)
+        self._passed(len(found), timeout, httpcore.ReadTimeout)
         return found
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -216,11 +212,13 @@ class _Stream(httpcore.NetworkStream):
             piece = view[start : start + WRITE_PIECE]
             with self._pace.waiting():
                 self._inner.write(piece, timeout)
-            self._passed(len(piece), httpcore.WriteTimeout)
+            self._passed(len(piece), timeout, httpcore.WriteTimeout)
 
-    def _passed(self, size: int, fault: type[httpcore.TimeoutException]) -> None:
+    def _passed(
+        self, size: int, timeout: float | None, fault: type[httpcore.TimeoutException]
+    ) -> None:
         try:
-            self._pace.passed(size)
+            self._pace.passed(size, inf if timeout is None else timeout)
         except Dripping as cause:
             raise fault(str(cause)) from None
 
@@ -233,7 +231,7 @@ class _Stream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout), self._window)
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)

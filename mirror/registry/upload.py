@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import httpx
 
-from mirror.errors import Full, Misbehaved, RegistryFault, Unreachable
+from mirror.errors import Full, Misbehaved, NotFound, RegistryFault, Unreachable
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.ports import Content, Piece
@@ -26,6 +26,8 @@ from mirror.registry.connection import Ask, Connection
 from mirror.settings import CANCEL_TIMEOUT, CHUNK, SMALLEST_CHUNK
 
 _RANGE = re.compile(r"(?:bytes=)?0-(\d{1,18})")
+# What registries, and proxies before them, answer where a disk or a quota is full.
+_DISK = frozenset({500, 502, 504, 507})
 # Attempts to send a blob whole that may end without a word before chunks are tried: some proxies
 # cut what is too long for them instead of saying so.
 _WHOLE_ATTEMPTS = 2
@@ -64,9 +66,16 @@ class Uploads:
         self._lock = threading.Lock()
 
     def keep(self, repository: str, descriptor: Descriptor, session: Session) -> None:
-        """Go on in ``session`` when this blob is sent."""
+        """Go on in ``session`` when this blob is sent, unless there is one that has got on."""
+        key = repository, descriptor.digest
         with self._lock:
-            self._open[repository, descriptor.digest] = session
+            surplus = self._open.get(key)
+            if surplus is not None and surplus.sent:
+                surplus = session
+            else:
+                self._open[key] = session
+        if surplus is not None:
+            self._cancel(surplus)
 
     def send(self, repository: str, descriptor: Descriptor, content: Content) -> None:
         """Store a blob; one attempt, which goes on where the one before it was cut, if it can.
@@ -129,7 +138,10 @@ class Uploads:
                 self._wire.expect(response, what, 204, 202)
                 stored = _stored(response)
                 session.url = self._location(response, what)
+        except NotFound:
+            return None
         except RegistryFault:
+            self._cancel(session)
             return None
         if not 1 < stored <= session.sent:
             # "0-0" means one byte or none, and more than was sent is no answer.
@@ -180,9 +192,9 @@ class Uploads:
         counted = self._counted(session, pieces) if pieces is not None else iter(())
         ask = Ask("PUT", url, what, session.scopes, _framing(left), counted)
         with self._wire.exchange(ask) as answer:
-            if session.sent == descriptor.size and answer.status_code >= 500:
+            if session.sent == descriptor.size and answer.status_code in _DISK:
                 self._struck(answer, what)
-            self._answered(answer, left, session.least, what, 201)
+            self._answered(session, answer, left, what, 201)
 
     def _in_chunks(
         self, session: Session, descriptor: Descriptor, content: Content, chunk: int, what: str
@@ -199,7 +211,7 @@ class Uploads:
         counted = self._counted(session, rest.take(size))
         ask = Ask("PATCH", session.url, what, session.scopes, headers, counted)
         with self._wire.exchange(ask) as answer:
-            self._answered(answer, size, session.least, what, 202, 204)
+            self._answered(session, answer, size, what, 202, 204)
             session.url = self._location(answer, what)
             if _stored(answer) not in (0, begin + size):
                 raise self._lost(what, f"it says it has {_stored(answer)} bytes of {begin + size}")
@@ -213,12 +225,9 @@ class Uploads:
     # --- answers --------------------------------------------------------------------------
 
     def _answered(
-        self, answer: httpx.Response, size: int, least: int, what: str, *good: int
+        self, session: Session, answer: httpx.Response, size: int, what: str, *good: int
     ) -> None:
-        """Raise what an answer to ``size`` bytes of a blob means, unless it is a good one.
-
-        Of fewer than ``least`` bytes the registry takes no chunk.
-        """
+        """Raise what an answer to ``size`` bytes of a blob means, unless it is a good one."""
         status = answer.status_code
         sent = answer.request.headers.get("authorization", "")
         if status == 401 and not sent.startswith("Basic "):
@@ -227,12 +236,14 @@ class Uploads:
         if status in (404, 416):
             raise self._lost(what, f"it answered {status}: it has forgotten the upload")
         if status == 413:
-            self._smaller(answer, size, least, what)
+            self._smaller(answer, max(size // 4, SMALLEST_CHUNK, session.least), size, what)
         try:
             self._wire.expect(answer, what, *good)
         except Misbehaved as fault:
             if "DIGEST_INVALID" in fault.fact:
-                # What we sent was right when it left: it was changed on its way, or mixed up.
+                # What we sent was right when it left: it was changed on its way, or mixed up, and
+                # what the session has is spoilt.
+                session.sent = 0
                 raise self._lost(what, fault.fact) from fault
             raise
 
@@ -240,11 +251,11 @@ class Uploads:
         wire = self._wire
         return Unreachable(wire.side, wire.host, what, fact=fact, answered=answered)
 
-    def _smaller(self, answer: httpx.Response, size: int, least: int, what: str) -> None:
-        """Something before the registry takes less than ``size`` at a time: so give it less."""
-        if size // 4 >= SMALLEST_CHUNK and least < size:
+    def _smaller(self, answer: httpx.Response, chunk: int, size: int, what: str) -> None:
+        """Something before the registry takes less than ``size`` at a time: try ``chunk``."""
+        if chunk < size:
             with self._lock:
-                self._chunk = min(size // 4, self._chunk or CHUNK)
+                self._chunk = min(chunk, self._chunk or CHUNK)
             raise _TooLarge
         try:
             self._wire.expect(answer, what)
@@ -255,7 +266,8 @@ class Uploads:
     def _struck(self, answer: httpx.Response, what: str) -> None:
         """A server error after a whole upload: the second of a kind in a row is the last.
 
-        Distribution answers 500 where its disk is full. One that names a time is no such case.
+        Distribution answers 500 where its disk is full. One that names a time is no such case,
+        nor is 503, which says that it will pass and comes to all workers at once.
         """
         try:
             self._wire.expect(answer, what)

@@ -41,7 +41,7 @@ class Journal:
             return set(), {}
         sizes = dict(found for line in lines[1:] if (found := _parse(line)))
         finished = {digest for digest, size in sizes.items() if size is None}
-        return finished, {digest: size for digest, size in sizes.items() if size}
+        return finished, {digest: size for digest, size in sizes.items() if size and size > 0}
 
     def start(self, *, afresh: bool) -> None:
         """Begin to append, to an empty journal if ``afresh``."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from tests.fakes.message import Reply, Request, error_reply
+from tests.fakes.store import Store
 
 
 class Asked(Protocol):
@@ -127,5 +128,44 @@ def redirect(base: str, status: int = 307) -> Behaviour:
 
     def behave(request: Request, _go: Go) -> Reply:
         return Reply(status, {"Location": f"{base}{request.path}?X-Signature=0123"})
+
+    return behave
+
+
+def swallow(store: Store, size: int) -> Behaviour:
+    """Take so many bytes of an upload and drop the connection; the session keeps them."""
+
+    def behave(request: Request, _go: Go) -> Reply:
+        store.answer(replace(request, method="PATCH", body=request.body[:size]))
+        return Reply(cut_after=-1)
+
+    return behave
+
+
+def mute() -> Behaviour:
+    """Do what is asked, and drop the connection in place of the answer."""
+
+    def behave(_request: Request, go: Go) -> Reply:
+        go()
+        return Reply(cut_after=-1)
+
+    return behave
+
+
+def forget(store: Store) -> Behaviour:
+    """Forget every upload that is under way, and then answer."""
+
+    def behave(_request: Request, go: Go) -> Reply:
+        store.uploads.clear()
+        return go()
+
+    return behave
+
+
+def no_more_than(size: int) -> Behaviour:
+    """Answer 413 to every larger body, as a proxy with a limit does."""
+
+    def behave(request: Request, go: Go) -> Reply:
+        return error_reply(413, "SIZE_INVALID") if len(request.body) > size else go()
 
     return behave

@@ -37,13 +37,16 @@ class Upload:
     name: str
     data: bytearray = field(default_factory=bytearray)
     state: int = 0
+    short: bool = False
+    """A chunk was shorter than the least, so it must have been the last one."""
 
 
 class Store:
     """All repositories, and the answers to requests about them.
 
     `page_size` caps a page of tags whatever the client asks; `ranges` says whether blobs can be
-    read from the middle; `relative` makes upload locations paths instead of whole URLs.
+    read from the middle; `relative` makes upload locations paths instead of whole URLs. `edition`
+    is a part of every blob's ETag; `least_chunk` is stated for each upload and held to, unless 0.
     """
 
     def __init__(self) -> None:
@@ -52,6 +55,8 @@ class Store:
         self.page_size = 100
         self.ranges = True
         self.relative = False
+        self.edition = ""
+        self.least_chunk = 0
         self._started = 0
         self._lock = threading.RLock()
         self._routes: list[tuple[str, re.Pattern[str], Callable[..., Reply]]] = [
@@ -134,9 +139,11 @@ class Store:
         data = self.repositories.get(name, Repository()).blobs.get(digest)
         if data is None:
             return error_reply(404, "BLOB_UNKNOWN")
-        headers = {"Content-Type": OCTETS, "Docker-Content-Digest": digest}
+        tag = f'"{digest}{self.edition}"'
+        headers = {"Content-Type": OCTETS, "Docker-Content-Digest": digest, "ETag": tag}
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", ""))
-        if not wanted or not self.ranges:
+        changed = request.headers.get("if-range", tag) != tag
+        if not wanted or changed or not self.ranges:
             return Reply(200, headers, data)
         first, last = int(wanted[1]), min(int(wanted[2] or len(data)), len(data) - 1)
         if first > last:
@@ -169,8 +176,11 @@ class Store:
         span = request.headers.get("content-range", "").partition("-")[0]
         if span and int(span) != len(upload.data):
             return error_reply(416, "RANGE_INVALID", Range=_span(upload))
+        if request.method == "PATCH" and upload.short:
+            return error_reply(416, "SIZE_INVALID", Range=_span(upload))
         upload.data += request.body
         if request.method == "PATCH":
+            upload.short = len(request.body) < self.least_chunk
             return self._session(request, id, 202)
         return self._commit(request, id, upload)
 
@@ -188,6 +198,8 @@ class Store:
         base = "" if self.relative else request.base
         location = f"{base}/v2/{upload.name}/blobs/uploads/{identity}?_state={upload.state}"
         headers = {"Location": location, "Range": _span(upload), "Docker-Upload-UUID": identity}
+        if self.least_chunk:
+            headers["OCI-Chunk-Min-Length"] = str(self.least_chunk)
         return Reply(status, headers)
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import os
+import random
 import resource
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
 
+from mirror.bundle import writer as writing
 from mirror.bundle.reader import Bundle
 from mirror.bundle.writer import BundleWriter, file_size, refuse_existing
 from mirror.errors import IntegrityFault, MachineFault
@@ -323,6 +326,179 @@ def test_a_blob_that_failed_half_way_is_not_in_the_journal(output: Path) -> None
         with pytest.raises(IntegrityFault):
             failing.write(blob, "", content)
     assert held(output, made) == []
+
+
+# --- going on in the middle of a blob ---------------------------------------------------------
+
+
+@pytest.fixture
+def marked(monkeypatch: pytest.MonkeyPatch) -> Small:
+    """A blob of 100,000 bytes, of which every 10,000 are marked."""
+    monkeypatch.setattr(writing, "MARK_EVERY", 10_000)
+    return small({"large:v1": make_image([layer(random.Random(1).randbytes(100_000))])})
+
+
+def biggest(made: Small) -> tuple[Descriptor, bytes]:
+    blob = max(made.fetched, key=lambda each: each.size)
+    return blob, made.bytes_of[blob.digest]
+
+
+class Cut(Exception):
+    """A connection that ended."""
+
+
+def broken_off(data: bytes, after: int) -> Iterator[bytes]:
+    for at in range(0, after, 700):
+        yield data[at : min(at + 700, after)]
+    raise Cut
+
+
+def leave(output: Path, made: Small, after: int) -> None:
+    """A run that is killed when so many bytes of the large blob have come."""
+    blob, data = biggest(made)
+    with closing(writer(output, made)) as unfinished, pytest.raises(Cut):
+        unfinished.write(blob, "", Given(broken_off(data, after)))
+
+
+def go_on(output: Path, made: Small) -> Given:
+    """The next run, to its end; what it asked for of the large blob."""
+    large_blob, data = biggest(made)
+    content = Given(data)
+    with closing(writer(output, made)) as again:
+        for blob in made.fetched:
+            given = content if blob == large_blob else Given(made.bytes_of[blob.digest])
+            again.write(blob, "", given)
+        again.finish()
+    with Bundle(output) as bundle:
+        assert bundle.check()[1] == []
+    return content
+
+
+def forge(output: Path, made: Small, said: str) -> None:
+    """Add a line with a right check to the journal; {} is the large blob."""
+    line = said.format(biggest(made)[0].digest.hex).encode()
+    with journal(output).open("ab") as file:
+        file.write(b"%s %08x\n" % (line, zlib.crc32(line)))
+
+
+@pytest.mark.parametrize("after", [9_999, 10_000, 55_000, 99_999])
+def test_the_next_run_goes_on_at_the_last_mark(output: Path, marked: Small, after: int) -> None:
+    leave(output, marked, after)
+    content = go_on(output, marked)
+    (start,) = content.opened
+    # A mark is made where a piece ends.
+    assert start <= after
+    assert after - start < 10_000 + 700
+    assert content.recalled == biggest(marked)[1][:start]
+    assert bool(start) == (after >= 10_000)
+
+
+def test_the_same_run_goes_on_at_the_last_byte(output: Path, marked: Small) -> None:
+    blob, data = biggest(marked)
+    with closing(writer(output, marked)) as going:
+        with pytest.raises(Cut):
+            going.write(blob, "", Given(broken_off(data, 12_345)))
+        content = Given(data)
+        going.write(blob, "", content)
+    assert (content.opened, content.recalled) == ([12_345], b"")
+    assert held(output, marked) == [blob]
+
+
+def test_wrong_bytes_before_a_mark_are_found_out_and_fetched_from_zero(
+    output: Path, marked: Small
+) -> None:
+    """A power cut may keep the journal's line and lose the bytes."""
+    leave(output, marked, 60_000)
+    blob, data = biggest(marked)
+    with partial(output).open("r+b") as file:
+        file.seek(partial(output).read_bytes().index(data[:700]) + 5_000)
+        file.write(bytes(700))
+    starts: list[int] = []
+
+    def read(start: int) -> nullcontext[Iterator[bytes]]:
+        starts.append(start)
+        return nullcontext(iter([data[start:]]))
+
+    content = Passage(Move(blob, "", ("",)), "the source", read, lambda _position: None)
+    with closing(writer(output, marked)) as again:
+        with pytest.raises(IntegrityFault):
+            again.write(blob, "", content)
+        again.write(blob, "", content)
+    assert starts[0] > 0
+    assert starts[1] == 0
+    assert held(output, marked) == [blob]
+
+
+def test_after_wrong_bytes_no_run_goes_on_from_them(output: Path, marked: Small) -> None:
+    leave(output, marked, 60_000)
+    blob, data = biggest(marked)
+    wrong = Move(blob, "", ("",))
+    read = lambda start: nullcontext(iter([bytes(len(data) - start)]))  # noqa: E731
+    content = Passage(wrong, "the source", read, lambda _position: None)
+    with closing(writer(output, marked)) as again, pytest.raises(IntegrityFault):
+        again.write(blob, "", content)
+    assert go_on(output, marked).opened == [0]
+
+
+def test_a_torn_mark_counts_for_nothing_and_the_one_before_it_does(
+    output: Path, marked: Small
+) -> None:
+    leave(output, marked, 60_000)
+    whole = journal(output).read_bytes()
+    journal(output).write_bytes(whole[:-3])
+    (start,) = go_on(output, marked).opened
+    assert 40_000 <= start < 60_000
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "{} -5",
+        "{} -99999999",
+        "{} 0",
+        "{} +5",
+        "{} 5_0",
+        "{} 007",
+        "{} 5 5",
+        "{}  5",
+        "{} ",
+        "5",
+        "",
+        "{} 1e3",
+        "{} ²",
+        "{} " + "9" * 5000,
+        "{0}{0} 5",
+        "../{} 5",
+    ],
+)
+def test_a_mark_that_cannot_be_counts_for_nothing(output: Path, marked: Small, said: str) -> None:
+    leave(output, marked, 9_000)
+    forge(output, marked, "{} 5000")
+    forge(output, marked, said)
+    (start,) = go_on(output, marked).opened
+    assert start in (0, 5000)
+
+
+@pytest.mark.parametrize("size", [100_000, 100_001, 10**15])
+def test_a_mark_at_the_end_or_beyond_it_is_looked_at_and_no_further(
+    output: Path, marked: Small, size: int
+) -> None:
+    leave(output, marked, 9_000)
+    forge(output, marked, f"{{}} {size}")
+    blob, data = biggest(marked)
+    read = lambda start: nullcontext(iter([data[start:]]))  # noqa: E731
+    content = Passage(Move(blob, "", ("",)), "the source", read, lambda _position: None)
+    with closing(writer(output, marked)) as again:
+        with pytest.raises(IntegrityFault):
+            again.write(blob, "", content)
+        again.write(blob, "", content)
+    go_on(output, marked)
+
+
+def test_a_mark_of_a_blob_that_is_not_in_the_bundle_is_nothing(output: Path, marked: Small) -> None:
+    leave(output, marked, 9_000)
+    forge(output, marked, Digest.of(b"unknown").hex + " 5000")
+    assert go_on(output, marked).opened == [0]
 
 
 def test_the_journal_and_the_lock_go_with_the_last_step(output: Path) -> None:

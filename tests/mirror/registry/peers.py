@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable
@@ -20,11 +21,15 @@ Script = Callable[[socket.socket], None]
 
 
 class Peer:
-    """Gives every connection to one script, each in a thread; ``seen`` are the first bytes sent."""
+    """Gives every connection to one script, each in a thread; ``seen`` are the first bytes sent.
 
-    def __init__(self, script: Script) -> None:
+    With ``tls`` the script speaks inside of it.
+    """
+
+    def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
         self.seen: list[bytes] = []
         self._script = script
+        self._tls = tls
         self._open: list[socket.socket] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.host = f"127.0.0.1:{self._listening.getsockname()[1]}"
@@ -53,6 +58,10 @@ class Peer:
         with contextlib.suppress(OSError):
             while True:
                 connection, _address = self._listening.accept()
+                if self._tls:
+                    connection = self._tls.wrap_socket(
+                        connection, server_side=True, do_handshake_on_connect=False
+                    )
                 self._open.append(connection)
                 thread = threading.Thread(target=self._serve, args=(connection,))
                 self._threads.append(thread)
@@ -88,6 +97,21 @@ def resets(first: bytes = b"") -> Script:
     def script(connection: socket.socket) -> None:
         connection.sendall(first)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    return script
+
+
+def drips(head: bytes, pause: float = 0.02) -> Script:
+    """Send the head at once, and then a byte every so many seconds until the client goes."""
+
+    def script(connection: socket.socket) -> None:
+        connection.sendall(head)
+        connection.settimeout(pause)
+        while True:
+            connection.sendall(b"a")
+            with contextlib.suppress(TimeoutError):
+                if not connection.recv(65536):
+                    return
 
     return script
 

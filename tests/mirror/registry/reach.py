@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
+import httpcore
 import pytest
 
-from mirror.errors import Fault, Side
+from mirror.errors import Fault, Side, Unreachable
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.manifest import Manifest
@@ -40,14 +42,20 @@ def reach(
     timeout: float = 5.0,
     tls: TlsOptions | None = None,
     given: Credentials | None = None,
+    ranges: int = 1,
+    allowed: Iterable[str] = (),
 ) -> Registry:
-    """A client of ``host``: over plain HTTP, or over TLS where ``tls`` is given."""
+    """A client of ``host``: over plain HTTP, or over TLS where ``tls`` is given.
+
+    ``allowed`` are other hosts to which it may be sent.
+    """
     access = Access(
         side,
-        Settings(timeout=timeout),
+        Settings(timeout=timeout, ranges=ranges),
         plain_http=tls is None,
         tls=tls or TlsOptions(),
         credentials=CredentialStore({host: given} if given else {}),
+        allowed=frozenset((host, other) for other in allowed),
     )
     return Registry(host, access)
 
@@ -72,9 +80,24 @@ def held(fake: FakeRegistry, descriptor: Descriptor, repository: str = REPOSITOR
     return fake.store.repositories[repository].blobs.get(str(descriptor.digest))
 
 
-def read(registry: Registry, descriptor: Descriptor) -> bytes:
-    with registry.blob(REPOSITORY, descriptor) as pieces:
+def read(registry: Registry, descriptor: Descriptor, start: int = 0) -> bytes:
+    with registry.blob(REPOSITORY, descriptor, start) as pieces:
         return b"".join(bytes(piece) for piece in pieces)
+
+
+def beginning(
+    registry: Registry, descriptor: Descriptor, start: int = 0
+) -> tuple[bytes, Unreachable]:
+    """What comes of a blob before the connection is cut, and the fault that says so."""
+    got = bytearray()
+
+    def read_on() -> None:
+        with registry.blob(REPOSITORY, descriptor, start) as pieces:
+            for piece in pieces:
+                got.extend(piece)
+
+    fault = fault_of(Unreachable, read_on)
+    return bytes(got), fault
 
 
 def kinds(registry: Registry, descriptor: Descriptor) -> set[type[Piece]]:
@@ -116,3 +139,35 @@ def words(fault: Fault) -> str:
 def goes_to(location: str, status: int = 307) -> Behaviour:
     """Send the client to just this place, as it stands."""
     return lambda _request, _go: Reply(status, {"Location": location})
+
+
+class World:
+    """Names and addresses as a test wants them, all of them at loopback in truth.
+
+    ``names`` gives the addresses of a name, the next list each time it is asked, the last one
+    for ever. ``connected`` are the addresses to which connections were made; those in ``dead``
+    do not answer.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **names: list[list[str]]) -> None:
+        self.names = {name.replace("_", "."): answers for name, answers in names.items()}
+        self.connected: list[str] = []
+        self.dead: set[str] = set()
+        real, world = socket.getaddrinfo, self
+
+        def resolve(host: Any, port: Any, *rest: Any, **more: Any) -> Any:
+            if host not in world.names:
+                return real(host, port, *rest, **more)
+            answers = world.names[host]
+            found = answers.pop(0) if len(answers) > 1 else answers[0]
+            return [(socket.AF_UNSPEC, socket.SOCK_STREAM, 6, "", (each, port)) for each in found]
+
+        class Detour(httpcore.SyncBackend):
+            def connect_tcp(self, host: str, *rest: Any, **more: Any) -> httpcore.NetworkStream:
+                world.connected.append(host)
+                if host in world.dead:
+                    raise httpcore.ConnectTimeout("no answer")
+                return super().connect_tcp("127.0.0.1", *rest, **more)
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
+        monkeypatch.setattr(httpcore, "SyncBackend", Detour)

@@ -21,6 +21,7 @@ from mirror.errors import (
     Untrusted,
 )
 from mirror.events import Event, Waiting, silent
+from mirror.settings import PROGRESS
 from mirror.transfer.crew import Crew, Stopped
 from mirror.transfer.retry import Retry
 
@@ -143,6 +144,107 @@ def test_nothing_begins_after_a_stop() -> None:
     with pytest.raises(Stopped):
         Retry(5, crew, silent)(act)
     assert act.calls == 0
+
+
+# --- attempts that get on ---------------------------------------------------------------------
+
+
+class Moving:
+    """Each attempt moves on by so many bytes, and fails; the one after the last of them does."""
+
+    def __init__(self, *steps: int, answered: bool = False) -> None:
+        self.steps = list(steps)
+        self.answered = answered
+        self.position = 0
+        self.calls = 0
+
+    def __call__(self) -> int:
+        self.calls += 1
+        if not self.steps:
+            return 7
+        self.position += self.steps.pop(0)
+        raise Unreachable(Side.SOURCE, "host", "cut", answered=self.answered)
+
+
+def told_pauses(act: Moving, retries: int, first_pause: float = 0.0) -> list[float]:
+    told: list[float] = []
+
+    def listen(event: Event) -> None:
+        assert isinstance(event, Waiting)
+        told.append(event.pause)
+
+    assert Retry(retries, Crew(1), listen, first_pause)(act, lambda: act.position) == 7
+    return told
+
+
+def test_a_link_that_is_cut_again_and_again_carries_a_blob_as_long_as_it_gets_on() -> None:
+    act = Moving(*[PROGRESS] * 50)
+    assert told_pauses(act, retries=1) == [0.0] * 50
+
+
+def test_a_byte_at_a_time_is_no_progress() -> None:
+    act = Moving(*[1] * 50)
+    with pytest.raises(Unreachable):
+        Retry(3, Crew(1), silent, 0.0)(act, lambda: act.position)
+    assert act.calls == 4
+
+
+def test_little_steps_count_together() -> None:
+    act = Moving(*[PROGRESS // 2] * 9)
+    told_pauses(act, retries=2)
+    assert act.calls == 10
+
+
+def test_failures_are_counted_from_the_last_attempt_that_got_on() -> None:
+    act = Moving(PROGRESS, 0, 0, PROGRESS, 0, 0)
+    told_pauses(act, retries=3)
+    act = Moving(PROGRESS, 0, 0, PROGRESS, 0, 0, 0)
+    with pytest.raises(Unreachable):
+        Retry(3, Crew(1), silent, 0.0)(act, lambda: act.position)
+    assert act.calls == 7
+
+
+def test_what_had_come_before_is_no_progress_of_this_attempt_twice() -> None:
+    """A position that falls back and comes again has not got on."""
+    act = Moving(PROGRESS, -PROGRESS, PROGRESS, -PROGRESS, PROGRESS)
+    with pytest.raises(Unreachable):
+        Retry(2, Crew(1), silent, 0.0)(act, lambda: act.position)
+    assert act.calls == 3
+
+
+def waited(act: Moving, first_pause: float) -> float:
+    """The pause after the first attempt; the waiting itself is cut short."""
+    crew, told = Crew(1), list[float]()
+
+    def listen(event: Event) -> None:
+        assert isinstance(event, Waiting)
+        told.append(event.pause)
+        crew.stop.set()
+
+    with pytest.raises(Stopped):
+        Retry(3, crew, listen, first_pause)(act, lambda: act.position)
+    return told[0]
+
+
+def test_after_a_cut_that_got_on_there_is_no_pause_and_after_an_answer_there_is() -> None:
+    assert {waited(Moving(PROGRESS), 20.0) for _ in range(5)} == {0.0}
+    assert any(waited(Moving(PROGRESS, answered=True), 20.0) for _ in range(5))
+    assert any(waited(Moving(PROGRESS - 1), 20.0) for _ in range(5))
+
+
+def test_what_the_registry_asks_for_wins_over_progress() -> None:
+    position = iter(range(0, 100 * PROGRESS, PROGRESS))
+    told: list[float] = []
+    crew = Crew(1)
+
+    def listen(event: Event) -> None:
+        assert isinstance(event, Waiting)
+        told.append(event.pause)
+        crew.stop.set()
+
+    with pytest.raises(Stopped):
+        Retry(3, crew, listen)(Failing(gone(33.0)), lambda: next(position))
+    assert told == [33.0]
 
 
 def test_a_result_of_none_is_a_result() -> None:
