@@ -12,6 +12,8 @@ GIB = 1024 * MIB
 
 # Bytes. Distribution, zot and containers/image all stop at 4 MiB; larger is an attack or a mistake.
 MAX_MANIFEST = 4 * MIB
+# Bytes until an answer's head must be over, interim answers included; h11 takes 100 KiB for one.
+MAX_HEAD = 256 * KIB
 # Bytes of a token answer. Harbor's largest seen is under 8 KiB.
 MAX_TOKEN_ANSWER = MIB
 # Bytes of an error answer that are read at all, and characters of it that are shown.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 
 import httpx
 
-from mirror.errors import IntegrityFault, Misbehaved, Unreachable
+from mirror.errors import IntegrityFault, Misbehaved
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.ports import Piece
@@ -150,16 +151,20 @@ class Downloads:
         """
         starts = deque(range(start, descriptor.size, RANGE_PIECE))
         waiting = deque[Future[Piece]]()
-        with ThreadPoolExecutor(self._lanes, "range") as lanes:
+        while starts or waiting:
+            while starts and len(waiting) < self._lanes:
+                waiting.append(_begun(self._range, ask, descriptor, starts.popleft()))
             try:
-                while starts or waiting:
-                    while starts and len(waiting) < self._lanes:
-                        begin = starts.popleft()
-                        waiting.append(lanes.submit(self._range, ask, descriptor, begin))
-                    yield waiting.popleft().result()
-            finally:
-                for each in waiting:
-                    each.cancel()
+                piece = waiting.popleft().result()
+            except _NoRanges:
+                break
+            start += len(piece)
+            yield piece
+        else:
+            return
+        with ExitStack() as stack:
+            found = self._whole_or_rest(stack, ask, descriptor, start)
+            yield from self._pieces(found, descriptor, start, ask.what)
 
     def _range(self, ask: Ask, descriptor: Descriptor, begin: int) -> Piece:
         end = min(begin + RANGE_PIECE, descriptor.size) - 1
@@ -169,7 +174,7 @@ class Downloads:
             self._wire.expect(response, ask.what, 200, 206, 416)
             if not _is_range(response, begin, end, descriptor.size):
                 self._no_ranges = True
-                raise self._wire.fault(Unreachable, ask.what, "it sends no ranges; going on whole")
+                raise _NoRanges
             self._as_it_is(response, size, descriptor, ask.what)
             self._remember(descriptor, response)
             for piece in self._checked(response, size, 0, ask.what):
@@ -179,6 +184,28 @@ class Downloads:
                 body[filled : filled + len(piece)] = piece
                 filled += len(piece)
         return body
+
+
+class _NoRanges(Exception):
+    """The registry sends whole blobs only; stays inside this file."""
+
+
+def _begun(
+    fetch: Callable[[Ask, Descriptor, int], Piece], ask: Ask, descriptor: Descriptor, begin: int
+) -> Future[Piece]:
+    """One range under way, in a thread that nothing waits for: Python's pools hold up the end
+    of a program until the last of their peers has answered.
+    """
+    future = Future[Piece]()
+
+    def run() -> None:
+        try:
+            future.set_result(fetch(ask, descriptor, begin))
+        except BaseException as cause:
+            future.set_exception(cause)
+
+    threading.Thread(target=run, daemon=True, name=f"range-{begin}").start()
+    return future
 
 
 def _is_range(response: httpx.Response, start: int, end: int, size: int) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from math import inf
@@ -19,7 +20,7 @@ import httpx
 
 from mirror.registry import address
 from mirror.registry.pace import Dripping, Pace
-from mirror.settings import WRITE_PIECE
+from mirror.settings import MAX_HEAD, WRITE_PIECE
 
 # All that httpcore raises for a peer's or a network's sake; it has no class above them. httpx has
 # one of the same name for each.
@@ -72,6 +73,9 @@ class Transport(httpx.BaseTransport):
         )
         with _renamed(request):
             answer = self._pool(url).handle_request(asked)
+        wire = answer.extensions.get("network_stream")
+        if isinstance(wire, _Stream):
+            wire.answered()
         stream = _Body(answer.stream, request)
         return httpx.Response(
             answer.status, headers=answer.headers, stream=stream, extensions=answer.extensions
@@ -102,6 +106,7 @@ class Transport(httpx.BaseTransport):
             ),
             proxy_auth=proxy.raw_auth,
             ssl_context=self._context,
+            proxy_ssl_context=self._context if proxy.url.scheme == "https" else None,
             max_connections=None,
             max_keepalive_connections=self._keep,
             network_backend=Backend(),
@@ -163,7 +168,11 @@ class Backend(httpcore.NetworkBackend):
         if self._home and host not in self._allowed:
             self._check(host, places)
         fault: Exception = httpcore.ConnectError(f"{host} has no address")
+        end = time.monotonic() + (inf if timeout is None else timeout)
         for place in places:
+            if time.monotonic() > end:
+                # A name may have a hundred dead addresses.
+                break
             try:
                 stream = self._plain.connect_tcp(
                     place, port, timeout, local_address, socket_options
@@ -192,6 +201,9 @@ class _Stream(httpcore.NetworkStream):
         self._pace = Pace()
         self._asked = False
         """True until the first bytes of an answer: before them a registry may think."""
+        self._head = 0
+        """Bytes that came since the last word of a request, until its answer is understood."""
+        self._heading = True
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         with self._pace.waiting():
@@ -200,12 +212,21 @@ class _Stream(httpcore.NetworkStream):
             self._asked = False
             self._pace.begin()
         self._passed(len(found), timeout, httpcore.ReadTimeout)
+        if self._heading:
+            self._head += len(found)
+            if self._head > MAX_HEAD:
+                # h11 bounds one head, and there may be any number of "100 Continue" before it.
+                raise httpcore.RemoteProtocolError("its answer does not begin")
         return found
+
+    def answered(self) -> None:
+        """The head of an answer is over: what comes now is its body."""
+        self._heading = False
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """In pieces, and as views: a bytes object would be copied where only a part goes out."""
         if not self._asked:
-            self._asked = True
+            self._asked, self._heading, self._head = True, True, 0
             self._pace.begin()
         view: Any = memoryview(buffer)
         for start in range(0, len(view), WRITE_PIECE):

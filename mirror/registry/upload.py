@@ -43,6 +43,8 @@ class Session:
     scopes: Scopes
     least: int = 0
     sent: int = 0
+    silent: int = 0
+    """How often it was asked how far it is, and the answer was a failure that may pass."""
 
 
 class _TooLarge(Exception):
@@ -61,8 +63,8 @@ class Uploads:
         """How often each blob was cut, or forgotten, on its way as a whole."""
         self._chunk = 0
         """What works here: so many bytes at a time, or 0 for whole blobs."""
-        self._strike = ""
-        """What the registry said when it failed at the end of the last upload."""
+        self._strikes: dict[str, str] = {}
+        """What the registry said when it failed at the end of an upload, by what that was for."""
         self._lock = threading.Lock()
 
     def keep(self, repository: str, descriptor: Descriptor, session: Session) -> None:
@@ -102,7 +104,8 @@ class Uploads:
         except BaseException:
             self._cancel(session)
             raise
-        self._chunk, self._strike = self._portion(key, session), ""
+        self._chunk = self._portion(key, session)
+        self._strikes.clear()
 
     def close(self) -> None:
         """Give back the sessions that are still open, as far as that goes without waiting long."""
@@ -140,7 +143,11 @@ class Uploads:
                 session.url = self._location(response, what)
         except NotFound:
             return None
-        except RegistryFault:
+        except RegistryFault as fault:
+            session.silent += 1
+            if fault.temporary and session.silent == 1:
+                self.keep(repository, descriptor, session)
+                raise
             self._cancel(session)
             return None
         if not 1 < stored <= session.sent:
@@ -272,7 +279,7 @@ class Uploads:
         try:
             self._wire.expect(answer, what)
         except Unreachable as fault:
-            before, self._strike = self._strike, fault.fact
+            before, self._strikes[what] = self._strikes.get(what), fault.fact
             if fault.retry_after is None and fault.fact == before:
                 raise Full(fault.side, fault.host, what, fact=fault.fact) from fault
             raise

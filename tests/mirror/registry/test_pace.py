@@ -20,7 +20,7 @@ from mirror.registry.tls import TlsOptions
 from mirror.settings import DIRECT_READ_FROM, LEAST_RATE, MIB
 from tests.fakes.content import Given
 from tests.mirror.oci.documents import steady
-from tests.mirror.registry.peers import Peer, Script, drips, says
+from tests.mirror.registry.peers import Peer, Script, drips, endless, says
 from tests.mirror.registry.reach import (
     REPOSITORY,
     TAG,
@@ -278,3 +278,12 @@ def test_a_reader_that_takes_its_time_is_not_held_against_the_peer(data: bytes) 
 def test_the_large_ones_above_go_past_the_library() -> None:
     with Peer(says(OK + length(len(LARGE)), LARGE)) as peer, reach(peer.host) as client:
         assert memoryview in kinds(client, blob_of(LARGE))
+
+
+def test_interim_answers_without_an_end_are_not_waited_for() -> None:
+    with (
+        Peer(endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100)) as peer,
+        reach(peer.host) as client,
+    ):
+        fault = fault_of(Unreachable, client.manifest, REPOSITORY, TAG)
+    assert "does not begin" in fault.fact
