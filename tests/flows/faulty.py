@@ -17,6 +17,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -173,3 +174,32 @@ def refuse_larger(limit: int) -> Action:
         return refuse(question, go) if size > limit else go(question)
 
     return act
+
+
+def claims_to_hold(size: int) -> Action:
+    """Answer a HEAD as if the blob were there, with this size in bytes."""
+
+    def act(question: Question, _go: Go) -> Answer:
+        question.note("claimed to hold")
+        return Answer(200, (("Content-Length", str(size)),), iter(()))
+
+    return act
+
+
+def relative_location() -> Action:
+    """Give the Location without scheme and host, its query kept."""
+
+    def act(question: Question, go: Go) -> Answer:
+        found = go(question)
+        where = urlsplit(found.header("Location") or "")
+        if not where.query:
+            return found
+        question.note("relative Location")
+        return found.with_header("Location", f"{where.path}?{where.query}")
+
+    return act
+
+
+def unmounted() -> Action:
+    """Take the mount off a POST, so that the registry opens an upload instead."""
+    return lambda question, go: go(replace(question, target=question.target.partition("?")[0]))
