@@ -4,16 +4,16 @@ Each docstring begins with the row's own words. Distribution 2.8.2, which the re
 forgets an upload that was cut; version 3 goes on with it, and the registry in memory does as it.
 Rows of writing that are kept elsewhere:
 
-    drop mid-PATCH, kill -9 of ours  test_kill.test_a_push_that_is_killed_shows_no_half_image_...
-    restart of registry, replica     test_uploads_survive, and
-                                     test_real_faults.test_a_registry_that_dies_in_the_middle_...
-    500, disk full                   test_real_faults.test_a_full_disk_is_named_shows_nothing_...
-    401 in the middle, real tokens   test_real_tokens.test_tokens_that_end_in_the_middle_of_a_push_.
-                                     test_harbor.test_tokens_that_end_in_the_middle_are_renewed
-    403 quota                        test_harbor.test_a_full_quota_ends_the_push_at_the_put_and_...
-    403 read-only                    test_harbor.test_read_only_is_told_in_harbors_words_and_...
-    307 on upload, other hosts       test_abuse_redirects
-    duplicate upload, one run        test_push.test_what_images_share_is_sent_once
+    drop mid-PATCH, kill -9    test_kill.test_a_push_that_is_killed_shows_no_half_image_and_goes_on
+    restart, other replica     test_uploads_survive; test_real_faults
+                               .test_a_registry_that_dies_in_the_middle_of_a_push_is_survived
+    500, disk full             test_real_faults.test_a_full_disk_is_named_shows_nothing_and_is_...
+    401, tokens of 5 seconds   test_real_tokens; test_harbor
+                               .test_tokens_that_end_in_the_middle_are_renewed
+    403, quota and read-only   test_harbor.test_a_full_quota_ends_the_push_at_the_put_and_...,
+                               test_read_only_is_told_in_harbors_words_and_not_tried_again
+    307, to other hosts        test_abuse_credentials
+    duplicate, in one run      test_push.test_what_images_share_is_sent_once
 """
 
 from __future__ import annotations
