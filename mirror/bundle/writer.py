@@ -169,6 +169,11 @@ class BundleWriter:
             # The other run gave the file its final name between the two calls above.
             os.close(file)
             raise self._taken()
+        if os.fstat(file).st_uid != os.geteuid():
+            # Its owner could change the bundle after it is done, or while it is written.
+            os.close(file)
+            what = "the unfinished bundle is somebody else's"
+            raise MachineFault(what, fact=str(self.partial), hint=_FOREIGN)
         return file
 
     def _taken(self) -> MachineFault:
@@ -222,6 +227,7 @@ _CLOSED = -1
 
 _EXISTS = "choose another name, or --force to replace it"
 _FOLDER = "name the file to write inside it"
+_FOREIGN = "remove it, or write to a folder where nobody else may"
 _LOCKED = "wait for the other run, or stop it"
 _ROOM = "free some room, or write to another disk: 'tkg-mirror bundle plan' tells what is needed"
 
