@@ -89,11 +89,11 @@ def test_a_link_is_not_followed(output: Path) -> None:
         writer(output, two_images(), force=True)
     output.unlink()
     partial(output).symlink_to(elsewhere)
-    with pytest.raises(MachineFault, match="cannot (read|write)"):
+    with pytest.raises(MachineFault, match="cannot write"):
         writer(output, two_images(), force=True)
     partial(output).unlink()
     journal(output).symlink_to(elsewhere)
-    with pytest.raises(MachineFault, match="cannot (read|write)"):
+    with pytest.raises(MachineFault, match="cannot read"):
         writer(output, two_images(), force=True)
     assert not elsewhere.exists()
 
