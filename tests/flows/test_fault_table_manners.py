@@ -205,6 +205,18 @@ def test_a_token_counts_by_its_life_and_not_by_its_dates(fake: FakeRegistry, bun
     assert complete(fake) == {*PUSHED}
 
 
+def test_a_date_to_come_back_at_counts_from_the_registrys_own(
+    front: FaultProxy, bundle: Path, tmp_path: Path
+) -> None:
+    """Clock skew: measure via ``Date``. By our clock this would be a wait of years."""
+    when = "Thu, 01 Jan 2099 00:00:00 GMT"
+    front.on("GET", "/manifests/", answer(503, Retry_After=when, Date=when), nth=1)
+    ran = create(front, tmp_path / "x.tar")
+    assert ran.code == 0, ran.err
+    assert re.findall(r"next in ([\d.]+) s", ran.err) == ["0.0"]
+    assert (tmp_path / "x.tar").read_bytes() == bundle.read_bytes()
+
+
 @pytest.mark.parametrize("years", [-30, 30])
 def test_a_clock_that_is_set_in_the_middle_disturbs_nothing(
     fake: FakeRegistry, bundle: Path, monkeypatch: pytest.MonkeyPatch, years: int
