@@ -61,6 +61,11 @@ def _locked(path: Path, note: Path) -> int:
         # The other run gave the file its final name between the two calls above.
         os.close(file)
         raise _taken(path, note)
+    if os.fstat(file).st_uid != os.geteuid():
+        # Its owner could change the bundle after it is done, or while it is written.
+        os.close(file)
+        what = "the unfinished bundle is somebody else's"
+        raise MachineFault(what, fact=str(path), hint=_FOREIGN)
     return file
 
 
@@ -116,4 +121,5 @@ def _write(note: Path) -> int | None:
     return file
 
 
+_FOREIGN = "remove it, or write to a folder where nobody else may"
 _LOCKED = "wait for the other run, or stop it"

@@ -114,6 +114,16 @@ class Registry:
             if response.status_code == 404:
                 return False
             self._wire.expect(response, what, 200)
+            stated = response.headers.get("content-length", "")
+        return stated == str(descriptor.size) if stated else self.gives_blob(repository, descriptor)
+
+    def gives_blob(self, repository: str, descriptor: Descriptor) -> bool:
+        """The same by GET, for where a HEAD says nothing or is not known; no byte is read."""
+        what = f"cannot look up blob {descriptor.digest} in {self.host}/{repository}"
+        with self._wire.exchange(self._get(repository, descriptor.digest, what)) as response:
+            if response.status_code == 404:
+                return False
+            self._wire.expect(response, what, 200)
             size = str(descriptor.size)
             return bool(response.headers.get("content-length", size) == size)
 

@@ -123,7 +123,7 @@ class Connection:
     def _heed(self, response: httpx.Response, turn: int) -> None:
         """Let the gate know whether the registry can take more, or wants less."""
         if response.status_code in (429, 503):
-            self._gate.refused(turn, wire.retry_after(response.headers.get("retry-after", "")))
+            self._gate.refused(turn, wire.pause_of(response.headers))
         elif response.status_code < 400:
             self._gate.accepted()
 

@@ -60,7 +60,7 @@ def fault_of(
         return Refused(side, host, what, fact=fact, hint=_NO_PROJECT[side])
     fact = f"{host} answered {status}{told}"
     if status in _LATER:
-        pause = retry_after(headers.get("retry-after", ""))
+        pause = pause_of(headers)
         if _NO_ROOM.search(fact):
             return Full(side, host, what, fact=fact)
         return Unreachable(side, host, what, fact=fact, retry_after=pause, answered=True)
@@ -76,19 +76,33 @@ def fault_of(
     return Misbehaved(side, host, what, fact=fact)
 
 
+def pause_of(headers: Mapping[str, str]) -> float | None:
+    """Seconds after which an answer says to ask again; None if it says nothing.
+
+    A date counts from the answer's own ``Date``: in an enclave without a time server two clocks
+    may be hours apart.
+    """
+    return retry_after(headers.get("retry-after", ""), _date(headers.get("date", "")))
+
+
 def retry_after(value: str, now: datetime | None = None) -> float | None:
     """Seconds to wait (RFC 9110, 10.2.3: a number or a date), capped; None if it says nothing."""
     text = value.strip()
     if text.isascii() and text.isdigit():
         return min(float(text[:9]), LONGEST_PAUSE)
+    date = _date(text)
+    if date is None:
+        return None
+    seconds = (date - (now or datetime.now(UTC))).total_seconds()
+    return min(max(seconds, 0.0), LONGEST_PAUSE)
+
+
+def _date(text: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(text)
     except (ValueError, TypeError, ArithmeticError):
         return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    seconds = (date - (now or datetime.now(UTC))).total_seconds()
-    return min(max(seconds, 0.0), LONGEST_PAUSE)
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def _told(body: bytes) -> str:

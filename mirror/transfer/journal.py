@@ -10,7 +10,9 @@ bytes.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import zlib
 from pathlib import Path
 
@@ -32,7 +34,8 @@ class Journal:
         Empty for any other file.
         """
         try:
-            lines = self.path.read_bytes().splitlines(keepends=True)
+            with os.fdopen(_plain(self.path, os.O_RDONLY), "rb") as file:
+                lines = file.read().splitlines(keepends=True)
         except FileNotFoundError:
             return set(), {}
         except OSError as cause:
@@ -45,9 +48,9 @@ class Journal:
 
     def start(self, *, afresh: bool) -> None:
         """Begin to append, to an empty journal if ``afresh``."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if afresh else 0)
         try:
-            self._file = os.open(self.path, flags | (os.O_TRUNC if afresh else 0), 0o644)
+            self._file = _plain(self.path, flags)
             # A torn last line must not swallow the next one.
             os.write(self._file, self._first if afresh else b"\n")
         except OSError as cause:
@@ -77,6 +80,15 @@ class Journal:
             self._file = None
         if remove:
             self.path.unlink(missing_ok=True)
+
+
+def _plain(path: Path, flags: int) -> int:
+    """Open a plain file; OSError for a link, and for a pipe, which would be waited for."""
+    file = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        return file
+    os.close(file)
+    raise OSError(errno.EINVAL, "no plain file", str(path))
 
 
 def _line(digest: Digest, size: int | None = None) -> bytes:

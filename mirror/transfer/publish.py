@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from mirror.errors import Incomplete, IntegrityFault, NotFound, TagTaken
+from mirror.errors import Incomplete, IntegrityFault, Misbehaved, NotFound, TagTaken
 from mirror.events import ItemEnded, ItemStarted, Listener
 from mirror.oci.digest import Digest
 from mirror.oci.graph import ImageGraph
@@ -105,7 +105,11 @@ class Publisher:
 
     def _read_back(self, repository: str, name: str | Digest, promised: Digest) -> None:
         """A registry's 201 is not yet proof: ask for the bytes under the name and hash them."""
-        found = self.retry(partial(self.library.manifest, repository, name))
+        try:
+            found = self.retry(partial(self.library.manifest, repository, name))
+        except NotFound as fault:
+            fact = f"{fault.fact}, and a moment ago it said that it has it"
+            raise Misbehaved(fault.side, fault.host, fault.what, fact=fact) from fault
         if found.digest != promised:
             raise IntegrityFault(
                 "the registry gives back another image than was pushed",

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mirror.errors import Full, Misbehaved, NotFound, Refused, RegistryFault, Side, Unreachable
-from mirror.registry.wire import fault_of, retry_after
+from mirror.registry.wire import fault_of, pause_of, retry_after
 from mirror.settings import LONGEST_PAUSE, MAX_ERROR_SHOWN
 from tests.mirror.oci.documents import steady
 
@@ -189,3 +189,15 @@ def test_a_body_that_says_nothing_adds_nothing(body: bytes) -> None:
 def test_any_body_gives_a_clean_line(body: bytes) -> None:
     fact = fault(400, body).fact
     assert not [c for c in fact if unicodedata.category(c).startswith("C")]
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [("Thu, 01 Jan 2099 00:00:00 GMT", 30.0), ("Thu, 01 Jan 2099 00:00:31 GMT", 0.0)],
+)
+def test_a_date_to_come_back_at_counts_from_the_answers_own(date: str, seconds: float) -> None:
+    headers = {"retry-after": "Thu, 01 Jan 2099 00:00:30 GMT", "date": date}
+    assert pause_of(headers) == seconds
+    # Without a date of its own, ours is all there is; the pause is capped.
+    assert pause_of(headers | {"date": "yesterday"}) == LONGEST_PAUSE
+    assert pause_of({"date": date}) is None
