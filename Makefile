@@ -4,6 +4,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 VENV := .venv/$(VERSION)
 RUN := $(VENV)/bin/python
 BENCH_MB ?= 2000
+WORKERS ?= 4
 MINUTES ?= 5
 
 .PHONY: help setup venv check test demo bench soak format lock clean
@@ -29,7 +30,7 @@ check: venv ## lint, formatting and types
 
 test: SETUP = --docker
 test: setup venv ## run all tests
-	$(RUN) -m pytest $(PYTEST)
+	$(RUN) -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST)
 
 demo: setup venv ## carry the sample BOMs over a pretend air gap on this machine
 	@scripts/demo.sh $(VENV)/bin

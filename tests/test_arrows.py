@@ -28,6 +28,7 @@ FORBIDDEN = (
     ("mirror", "rich", ("mirror.cli", "mirror.report.text")),
     ("mirror", "typer", ("mirror.cli",)),
     ("mirror", "httpx", ("mirror.registry",)),
+    ("mirror", "httpcore", ("mirror.registry.transport",)),
     ("mirror", "oras", ("mirror.registry",)),
     ("mirror", "tenacity", ("mirror.transfer.retry",)),
     ("mirror", "tests", ()),

@@ -135,6 +135,7 @@ def test_verify_lists_every_fault(bundle: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.docker
+@pytest.mark.xdist_group("docker")
 def test_a_registry_in_a_container_takes_a_bundle(
     source: Source, bundle: Path, container_registry: str
 ) -> None:

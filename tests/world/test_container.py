@@ -11,6 +11,7 @@ from tests.fakes import skopeo
 
 
 @pytest.mark.docker
+@pytest.mark.xdist_group("docker")
 def test_a_container_is_seeded_like_any_registry(container_registry: str) -> None:
     host = container_registry
     assert host.startswith("127.0.0.1:")

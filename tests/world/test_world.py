@@ -151,6 +151,7 @@ def test_umoci_unpacks_an_image(registry: Registry, tmp_path: Path) -> None:
 
 
 @pytest.mark.docker
+@pytest.mark.xdist_group("docker")
 @needs_skopeo
 def test_docker_loads_an_image(registry: Registry, docker: str, tmp_path: Path) -> None:
     push(registry, ImageSpec("app", own=(5000, 100), docker=True))
