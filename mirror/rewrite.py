@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -34,8 +35,10 @@ class Rewrites:
 
 def _pair(text: str) -> tuple[str, str]:
     old, equals, new = text.partition("=")
-    if not equals:
-        raise UsageFault("not a rewrite", fact=f"{text!r} is not FROM=TO")
+    if not equals or "@" in text:
+        # A name and password before a host belong in no argument, and in no message either.
+        shown = re.sub("[^=]*@", "***@", text)
+        raise UsageFault("not a rewrite", fact=f"{shown!r} is not FROM=TO")
     for side in (old, new):
         parse_repository(side)
     return old, new

@@ -297,3 +297,11 @@ def test_the_command_that_goes_on_can_be_pasted_into_a_shell(
     assert command_line() == """/opt/bin/tkg-mirror bundle create -o 'a b'"'"'c'"""
     monkeypatch.setattr(sys, "argv", ["/x/mirror/__main__.py", "bom", "show", "$HOME"])
     assert command_line() == f"{sys.executable} -m mirror bom show '$HOME'"
+
+
+@pytest.mark.parametrize("text", ["ann:hunter2@a.b/c", "a.b/c=ann:hunter2@d.e/f"])
+def test_a_password_in_a_rewrite_is_refused_and_not_shown(text: str) -> None:
+    ran = tkg_mirror("bundle", "plan", "--bom", TKG, "--rewrite", text)
+    assert ran.code == 2
+    assert "***@" in ran.err
+    assert "hunter2" not in ran.err + ran.out
