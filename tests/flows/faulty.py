@@ -40,6 +40,9 @@ IMAGES = {"app:v1": APP, "pair:v1": PAIR}
 # Large enough for several pieces, and for four chunks of the least size that is tried.
 CONFIG, LARGE, SMALL = APP.blobs
 BLOBS = {b.digest for image in IMAGES.values() for node in image.walk() for b in node.blobs}
+SESSIONS = "/blobs/uploads/"
+# The large blob is refused as a whole, and goes in four chunks.
+LIMIT = LARGE.size // 3
 PUSHED = {f"air/gap/{name}": image.manifest.digest for name, image in IMAGES.items()}
 
 
@@ -118,6 +121,16 @@ def _followed(client: httpx.Client, path: str, place: str) -> str:
         for blob in [*filter(None, [document.get("config")]), *document.get("layers", [])]:
             assert _followed(client, path, f"blobs/{blob['digest']}") == blob["digest"]
     return sha256(raw)
+
+
+def chunks(proxy: FaultProxy) -> list[str]:
+    """The Content-Range of each PATCH."""
+    return [record.headers["content-range"] for record in proxy.found("PATCH", SESSIONS)]
+
+
+def sessions_begun(proxy: FaultProxy) -> int:
+    """How many uploads were opened; one that is refused for its size counts as well."""
+    return proxy.count("POST", SESSIONS)
 
 
 # --- actions for one row of the table each ------------------------------------------------------

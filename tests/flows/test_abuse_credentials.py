@@ -31,14 +31,13 @@ from tests.fakes.proxy_actions import Action, Go, redirect, replace_header, www_
 from tests.fakes.proxy_message import Answer, Question
 from tests.fakes.simple import FakeRegistry
 from tests.flows.cli import Ran
-from tests.flows.faulty import LARGE, PUSHED, create, push, refuse_larger, visible
+from tests.flows.faulty import LARGE, LIMIT, PUSHED, SESSIONS, create, push, refuse_larger, visible
 from tests.flows.faulty import bundle as bundle
 from tests.flows.faulty import front as front
 
 SECRET = "what-only-the-registry-may-hear"
 LOGIN = ("--username", "ann", "--password-stdin")
 BLOB = f"/blobs/{LARGE.digest}"
-SESSIONS = "/blobs/uploads/"
 Call = Callable[[FaultProxy], Ran]
 
 
@@ -225,7 +224,7 @@ def test_a_location_for_uploads_elsewhere_is_refused(
 ) -> None:
     """Location for upload on other port of same host: refused."""
     proxy.on(method, SESSIONS, replace_header("Location", location.format(evil=evil.host)))
-    proxy.on("PUT", SESSIONS, refuse_larger(LARGE.size // 3))
+    proxy.on("PUT", SESSIONS, refuse_larger(LIMIT))
     misbehaved(push(bundle, proxy), proxy.host)
     assert {*visible(registry.url)} < {*PUSHED}
 
