@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -23,6 +23,7 @@ from mirror.oci.digest import Digest
 from mirror.oci.graph import Budget, ImageGraph, walk
 from mirror.oci.manifest import Manifest
 from mirror.rewrite import Rewrites
+from mirror.settings import MAX_SAME
 from mirror.text import printable
 from mirror.transfer.crew import Crew
 from mirror.transfer.retry import Retry
@@ -68,7 +69,20 @@ class Resolution:
             for image in self.images
             if image.graph.foreign
         )
-        return (*absent, *foreign)
+        return (*absent, *foreign, *self._suspicious())
+
+    def _suspicious(self) -> Iterator[str]:
+        """A registry that answers every name with one image is not caught by digests.
+
+        A BOM names images by tag alone, so nothing else says that they are the wrong ones.
+        """
+        names: dict[Digest, set[str]] = {}
+        for image in self.images:
+            names.setdefault(image.digest, set()).add(image.origin)
+        for digest, origins in names.items():
+            if len(origins) > MAX_SAME:
+                found = ", ".join(sorted(origins)[:3])
+                yield f"{len(origins)} repositories hold one and the same image, {digest}: {found}"
 
     def raise_if_failed(self) -> None:
         """One fault that lists every reference which has no image."""

@@ -25,6 +25,8 @@ MAX_MANIFESTS = 32 * MIB
 # empty objects would be 4 MiB on the wire and 70 MB in memory.
 MAX_JSON_PARTS = 100_000
 MAX_INVENTORY_PARTS = 800_000
+# Repositories that may hold the same image before that is worth a word. Real BOMs have pairs.
+MAX_SAME = 3
 # Layers of one image; overlay file systems stop at 500.
 MAX_LAYERS = 1000
 # Levels below an image's index. Nested indexes are legal and none deeper than two was seen.

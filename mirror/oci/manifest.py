@@ -9,7 +9,7 @@ from mirror.oci import mediatypes
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.strictjson import list_at, parse_object
-from mirror.settings import MAX_LAYERS
+from mirror.settings import MAX_INDEX_MANIFESTS, MAX_LAYERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,10 @@ class Manifest:
         document = parse_object(raw)
         media_type = _media_type(document, content_type.partition(";")[0].strip().lower())
         if media_type in mediatypes.INDEXES:
-            children = tuple(
-                Descriptor.from_json(child) for child in list_at(document, "manifests")
-            )
+            named = list_at(document, "manifests")
+            if len(named) > MAX_INDEX_MANIFESTS:
+                raise ValueError(f"more than {MAX_INDEX_MANIFESTS} manifests in one image")
+            children = tuple(Descriptor.from_json(child) for child in named)
             return cls(raw, media_type, Digest.of(raw), None, (), children)
         config = Descriptor.from_json(document.get("config"))
         listed = list_at(document, "layers")

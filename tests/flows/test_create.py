@@ -343,3 +343,16 @@ def test_what_is_no_bundle_is_wrong_input_to_every_command(output: Path) -> None
     output.write_bytes(b"not a bundle")
     for command in (("show", output), ("verify", output), ("push", output, "127.0.0.1:9/air")):
         assert run("bundle", *command).code == 3
+
+
+def test_a_registry_that_has_one_image_under_every_name_is_suspected(
+    fake: FakeRegistry, images: dict[str, Image], output: Path
+) -> None:
+    one = images["app-1:v1"]
+    same = {f"app-{number}:v1": one for number in range(4)}
+    for name in same:
+        path, _, tag = name.partition(":")
+        fake.add(f"tkg/{path}", tag, one)
+    ran = create(fake, same, output)
+    assert ran.code == 0
+    assert f"4 repositories hold one and the same image, {one.manifest.digest}" in ran.err
