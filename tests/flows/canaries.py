@@ -22,11 +22,10 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, quote
 
-from scripts.world.process import die_with_parent
 from tests.fakes.auth import credentials
 from tests.fakes.behaviours import Behaviour, Go, Rule
 from tests.fakes.message import Reply, Request, error_reply, json_reply
-from tests.flows.cli import ROOT, Ran
+from tests.flows.cli import ROOT, Ran, in_child
 from tests.flows.test_kill import wait_for
 
 USER = "ann"
@@ -113,7 +112,7 @@ class Run:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            preexec_fn=die_with_parent(),
+            preexec_fn=in_child(),
         ) as process:
             line = Path(f"/proc/{process.pid}/cmdline").read_bytes()
             assert process.stdin

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def run(*arguments: object, stdin: str = "", env: dict[str, str] | None = None) 
     return Ran(done.exit_code, done.stdout, done.stderr)
 
 
-def start(*arguments: object) -> subprocess.Popen[str]:
+def start(*arguments: object, deaf: bool = False) -> subprocess.Popen[str]:
     """Start a command as a process of its own, which cannot outlive this one."""
     return subprocess.Popen(
         [sys.executable, "-m", "mirror", *map(str, arguments)],
@@ -60,13 +61,31 @@ def start(*arguments: object) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=die_with_parent(),
+        preexec_fn=in_child(deaf=deaf),
     )
+
+
+def in_child(*, deaf: bool = False) -> Callable[[], None]:
+    """What a child does first: end with us, and hear SIGINT unless it shall be ``deaf``.
+
+    Whatever is started in the background of a shell does not hear it, and neither do its children.
+    """
+    bind = die_with_parent()
+
+    def prepare() -> None:
+        bind()
+        signal.signal(signal.SIGINT, signal.SIG_IGN if deaf else signal.SIG_DFL)
+
+    return prepare
 
 
 def finished(process: subprocess.Popen[str]) -> Ran:
     with process:
-        out, err = process.communicate(timeout=60)
+        try:
+            out, err = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
     return Ran(process.returncode, out, err)
 
 

@@ -22,11 +22,10 @@ from pathlib import Path
 import pytest
 
 from scripts.world.images import Image
-from scripts.world.process import die_with_parent
 from tests.fakes.behaviours import Behaviour, Go, Rule, answer, stall
 from tests.fakes.message import Reply, Request
 from tests.fakes.simple import FakeRegistry
-from tests.flows.cli import ROOT, Ran, complete, finished, listed, run, start, stock
+from tests.flows.cli import ROOT, Ran, complete, finished, in_child, listed, run, start, stock
 from tests.flows.test_kill import wait_for
 
 PATIENT = ("--plain-http", "--timeout", 3600, "-j", 2)
@@ -178,11 +177,7 @@ def test_an_interrupt_that_the_shell_ignores_is_ignored(
         return go()
 
     rule = fake.on("GET", "/manifests/", held)
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        process = start(*create(fake, images, path))
-    finally:
-        signal.signal(signal.SIGINT, before)
+    process = start(*create(fake, images, path), deaf=True)
     wait_for(partial(reached, rule, process))
     process.send_signal(signal.SIGINT)
     asked.set()
@@ -237,7 +232,7 @@ def test_a_terminal_gets_its_cursor_back_when_a_run_ends_at_once(
             env={**os.environ, "TERM": "xterm"},
             stderr=end,
             text=True,
-            preexec_fn=die_with_parent(),
+            preexec_fn=in_child(),
         )
         os.close(end)
         wait_for(partial(reached, rule, process))
