@@ -19,7 +19,7 @@ from mirror.registry.remote import Registries
 from mirror.report.run import ImageResult, RunReport, ordered, reason_of
 from mirror.resolve import Resolution, Resolved, Resolver
 from mirror.rewrite import Rewrites
-from mirror.settings import Settings
+from mirror.settings import MANIFESTS_AT_A_TIME, Settings
 from mirror.transfer.crew import Crew, Outcome
 from mirror.transfer.engine import Engine, Tally
 from mirror.transfer.limit import Limit
@@ -41,7 +41,7 @@ class Creation:
 
 def resolve(creation: Creation) -> Resolution:
     """Ask for every image; without ``keep_going`` one that has no answer is a fault."""
-    crew = Crew(creation.settings.concurrency, keep_going=True)
+    crew = Crew(min(creation.settings.concurrency, MANIFESTS_AT_A_TIME), keep_going=True)
     retry = _retry(creation, crew)
     resolver = Resolver(
         creation.source, creation.rewrites, creation.pins, crew, retry, creation.listener

@@ -102,8 +102,12 @@ class RegistryFault(Fault):
     def __init__(self, side: Side, host: str, what: str, *, fact: str = "", hint: str = "") -> None:
         super().__init__(what, fact=fact, hint=hint)
         self.side = side
+        self.blame(host)
+
+    def blame(self, host: str) -> None:
+        """Say whose matter it is: that of a registry, even where its store answered."""
         self.host = host
-        self.whose = f"the {side} registry {host}"
+        self.whose = f"the {self.side} registry {host}"
 
 
 class Unreachable(RegistryFault):

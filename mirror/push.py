@@ -18,7 +18,7 @@ from mirror.ports import Move
 from mirror.registry.client import Registry
 from mirror.registry.remote import Project
 from mirror.report.run import ImageResult, RunReport, ordered, reason_of
-from mirror.settings import Settings
+from mirror.settings import MANIFESTS_AT_A_TIME, Settings
 from mirror.transfer.crew import Crew, Outcome
 from mirror.transfer.engine import Engine, Tally
 from mirror.transfer.limit import Limit
@@ -102,7 +102,7 @@ class Push:
         return self._publisher().publish(images)
 
     def _publisher(self) -> Publisher:
-        crew = self._crew()
+        crew = Crew(min(self.settings.concurrency, MANIFESTS_AT_A_TIME), self.keep_going)
         host, overwrite = self.registry.host, self.overwrite
         return Publisher(
             self.registry, crew, self._retry(crew), self.listener, host, overwrite, self._complete

@@ -21,6 +21,8 @@ MAX_ERROR_ANSWER = 64 * KIB
 MAX_ERROR_SHOWN = 300
 # Bytes of all manifests of one run together, which are held in memory: 10,000 images have 25 MB.
 MAX_MANIFESTS = 32 * MIB
+# Manifests that are asked for at a time: each may have 4 MiB, several times over while it is read.
+MANIFESTS_AT_A_TIME = 16
 # Objects, lists and commas in one document. An index of 500 manifests has about 6,000; a million
 # empty objects would be 4 MiB on the wire and 70 MB in memory.
 MAX_JSON_PARTS = 100_000
@@ -76,9 +78,12 @@ SMALLEST_CHUNK = 256 * KIB
 
 # Seconds until a TCP connection and TLS handshake must be there.
 CONNECT_TIMEOUT = 10.0
+# Attempts in a row that go at once where a registry says "Retry-After: 0"; a proxy that says so
+# all the time must not use up all of them within a second.
+PATIENT = 2
 # Bytes a second below which a peer counts as dripping, over one timeout of waiting for it.
 LEAST_RATE = 4 * KIB
-# Seconds that giving upload sessions back may take at the end.
+# Seconds that giving one upload session back may take, and all of them at the end.
 CANCEL_TIMEOUT = 1.0
 # Seconds of the longest pause, the registry's own Retry-After included.
 LONGEST_PAUSE = 120.0

@@ -192,12 +192,17 @@ class BundleWriter:
             raise MachineFault("no room for the bundle", fact=fact, hint=_ROOM) from cause
 
     def _write_head(self, contents: Contents, mtime: int) -> None:
-        """Every header, and every member whose bytes are known: padding is zero already."""
+        """Every header, and every member whose bytes are known; a new file's padding is zero."""
         known = {member.name: member.raw for member in contents.members if member.raw is not None}
         known[tar.INVENTORY] = contents.inventory
         for slot in self._slots.values():
             block = tar.header(slot.name, slot.size, mtime)
             write_at(self._file, block + known.get(slot.name, b""), slot.start)
+            if self._resumes:
+                # What an earlier run left may have been changed since, padding too.
+                write_at(self._file, bytes(tar.padding(slot.size)), slot.content + slot.size)
+        if self._resumes:
+            write_at(self._file, tar.TRAILER, self._size - len(tar.TRAILER))
 
 
 # In place of a closed file's number, which the next file to be opened gets: a worker left behind

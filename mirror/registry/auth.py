@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -10,7 +11,7 @@ from typing import Protocol
 
 import httpx
 
-from mirror.errors import Misbehaved, Refused, RegistryFault
+from mirror.errors import Misbehaved, Refused, RegistryFault, Unreachable
 from mirror.oci.strictjson import parse_object
 from mirror.registry import policy
 from mirror.registry.challenge import Challenge, parse_challenges
@@ -35,6 +36,14 @@ class _Token:
     lock: threading.Lock = field(default_factory=threading.Lock)
     header: str = field(default="", repr=False)
     renew_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A fetch that failed, and when: who waited for it meanwhile need not try the same again."""
+
+    at: float
+    fault: RegistryFault
 
 
 @dataclass(slots=True)
@@ -74,12 +83,32 @@ class Authorizer:
         self._challenge: Challenge | None = None
         self._tokens: dict[Scopes, _Token] = {}
         self._logins: dict[str, _Login] = {}
+        self._failure: _Failure | None = None
         self._lock = threading.Lock()
 
     def header(self, scopes: Scopes) -> str:
         """What to send now; empty while the registry has not asked for anything."""
         challenge = self._challenge
         return self._obtain(challenge, scopes, stale="") if challenge else ""
+
+    def held(self, scopes: Scopes) -> str:
+        """What could be sent without waiting for anybody; empty where that is nothing."""
+        token = self._tokens.get(scopes)
+        if token:
+            return token.header
+        basic = self._challenge is not None and self._challenge.scheme == "basic"
+        return self.header(scopes) if basic and self._proven() else ""
+
+    def secrets(self) -> list[str]:
+        """All that must never be shown: tokens, and passwords as they are and as they are sent."""
+        tokens = [token.header.partition(" ")[2] for token in list(self._tokens.values())]
+        coded = [header.partition(" ")[2] for header in list(self._logins)]
+        plain = [base64.b64decode(each).decode("utf-8", "replace") for each in coded]
+        return [*tokens, *coded, *(each.partition(":")[2] for each in plain)]
+
+    def _proven(self) -> bool:
+        """True where every account that was tried is good: then nothing waits for an answer."""
+        return all(login.good for login in list(self._logins.values()))
 
     def renew(self, www_authenticate: Iterable[str], scopes: Scopes, sent: str) -> str:
         """What to send after a 401 that answered ``sent``; empty if there is nothing new to say."""
@@ -100,12 +129,30 @@ class Authorizer:
             return self._basic(found) if found and not found.identity else ""
         with self._lock:
             token = self._tokens.setdefault(scopes, _Token())
+        began = self._clock()
         # Workers that need the same token wait here for the one that fetches it.
         with token.lock:
             if not token.header or token.header == stale or self._clock() >= token.renew_at:
-                token.header, life = self._fetch(challenge, scopes)
+                self._fail_alike(began)
+                token.header, life = self._tried(lambda: self._fetch(challenge, scopes))
                 token.renew_at = self._clock() + life * TOKEN_RENEWAL
             return token.header
+
+    def _tried(self, fetch: Callable[[], tuple[str, float]]) -> tuple[str, float]:
+        try:
+            return fetch()
+        except Unreachable as fault:
+            self._failure = _Failure(self._clock(), fault)
+            raise
+
+    def _fail_alike(self, began: float) -> None:
+        """Raise what somebody else met at the same service since ``began``, silence above all.
+
+        Sixteen workers that each wait for a silent service in turn take sixteen timeouts.
+        """
+        failure = self._failure
+        if failure and failure.at > began:
+            raise self._fault(Unreachable, failure.fault.what, failure.fault.fact)
 
     def _basic(self, found: Credentials) -> str:
         """The header for a name and password, tried first where nothing hangs on the answer."""
@@ -136,7 +183,10 @@ class Authorizer:
         """
         with self._lock:
             login = self._logins.setdefault(found.basic(), _Login())
+        began = self._clock()
         with login.lock:
+            if not login.good:
+                self._fail_alike(began)
             if login.refusal:
                 # A fault of its own for each thread: a traceback grows wherever one is raised.
                 raise self._fault(Refused, login.refusal.what, login.refusal.fact)
@@ -148,6 +198,8 @@ class Authorizer:
         except RegistryFault as fault:
             if _unknown(fault):
                 login.refusal = fault
+            if isinstance(fault, Unreachable):
+                self._failure = _Failure(self._clock(), fault)
             raise
         login.good = True
         return answer

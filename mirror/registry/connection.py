@@ -15,7 +15,15 @@ import h11
 import httpx
 
 from mirror import __version__
-from mirror.errors import InputFault, Misbehaved, RegistryFault, Side, Unreachable, Untrusted
+from mirror.errors import (
+    InputFault,
+    Misbehaved,
+    Refused,
+    RegistryFault,
+    Side,
+    Unreachable,
+    Untrusted,
+)
 from mirror.registry import policy, trust, wire
 from mirror.registry.auth import Authorizer, Scopes
 from mirror.registry.body import Cut
@@ -94,7 +102,8 @@ class Connection:
         try:
             self.root = httpx.URL(f"{scheme}://{_API_HOSTS.get(host, host)}")
         except httpx.InvalidURL as cause:
-            raise self.fault(Misbehaved, f"cannot ask {host}", str(cause)) from None
+            what = f"cannot ask {host}"
+            raise Misbehaved(self.side, host, what, fact=str(cause)) from None
         self._auth = Authorizer(
             self.root,
             lambda repository: access.credentials.lookup(host, repository),
@@ -134,7 +143,33 @@ class Connection:
             status, headers = response.status_code, response.headers
             if reason := trust.said_in_plain(response.request.url, status, body):
                 raise Untrusted(self.side, self.host, what, fact=reason.fact, hint=reason.hint)
-            raise wire.fault_of(self.side, self.host, what, status, headers, body)
+            raise self._meant(what, response.request.url, status, headers, body)
+
+    def _meant(
+        self, what: str, url: httpx.URL, status: int, headers: httpx.Headers, body: bytes
+    ) -> RegistryFault:
+        """The fault of an answer, by whoever gave it."""
+        own = policy.origin(url) == policy.origin(self.root)
+        place = self.host if own else url.netloc.decode("ascii")
+        fault = wire.fault_of(self.side, place, what, status, headers, body)
+        if not own and isinstance(fault, Refused):
+            # A store that the registry sent us to. The signed URL may just be too old: at the
+            # next attempt the registry gives a new one.
+            fault = Unreachable(self.side, place, what, fact=fault.fact, answered=True)
+        fault.blame(self.host)
+        fault.fact = self._hidden(fault.fact)
+        if isinstance(fault, Unreachable) and self._gate.closings > self._access.settings.retries:
+            # It has asked for patience that often without one good answer between, whoever asked.
+            fault.temporary = False
+        return fault
+
+    def _hidden(self, text: str) -> str:
+        """A text without the secrets of this connection, however they came to be in it."""
+        for secret in self._auth.secrets():
+            for shape in (secret, secret.rstrip("=")):
+                if len(shape) > _SHORTEST_SECRET:
+                    text = text.replace(shape, "***")
+        return text
 
     def bounded(
         self, response: httpx.Response, limit: int, what: str, *, strict: bool = True
@@ -162,7 +197,7 @@ class Connection:
 
     def fault(self, kind: type[RegistryFault], what: str, fact: str) -> RegistryFault:
         """A fault of this registry."""
-        return kind(self.side, self.host, what, fact=fact)
+        return kind(self.side, self.host, what, fact=self._hidden(fact))
 
     @contextmanager
     def translated(self, what: str) -> Iterator[None]:
@@ -187,6 +222,8 @@ class Connection:
         if policy.origin(ask.url) != policy.origin(self.root):
             # An upload to a host that the operator allowed: it gets the bytes and no token.
             return self._send(ask, "")
+        if ask.timeout:
+            return self._send(ask, self._auth.held(ask.scopes))
         header = self._auth.header(ask.scopes)
         response = self._send(ask, header)
         if response.status_code != 401:

@@ -22,6 +22,8 @@ class Gate:
         self._inside = 0
         self._good = 0
         self._closed_until = 0.0
+        self.closings = 0
+        """How often it was closed for a pause since the last good answer."""
         self._turn = 0
         """Counts the halvings: ten requests that are refused at once are one refusal."""
         self._free = threading.Condition()
@@ -53,10 +55,14 @@ class Gate:
                 self._width = max(1, self._width // 2)
                 self._turn += 1
             self._good = 0
-            self._closed_until = max(self._closed_until, self._clock() + (pause or 0.0))
+            now = self._clock()
+            if pause and now >= self._closed_until:
+                self.closings += 1
+            self._closed_until = max(self._closed_until, now + (pause or 0.0))
 
     def accepted(self) -> None:
         """The registry did what it was asked."""
+        self.closings = 0
         if self._width == self._widest:
             return
         with self._free:

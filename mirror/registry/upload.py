@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -65,6 +66,8 @@ class Uploads:
         """What works here: so many bytes at a time, or 0 for whole blobs."""
         self._strikes: dict[str, str] = {}
         """What the registry said when it failed at the end of an upload, by what that was for."""
+        self._unasked: set[str] = set()
+        """What was answered 401 at its last attempt, though it had a token."""
         self._lock = threading.Lock()
 
     def keep(self, repository: str, descriptor: Descriptor, session: Session) -> None:
@@ -106,13 +109,15 @@ class Uploads:
             raise
         self._chunk = self._portion(key, session)
         self._strikes.clear()
+        self._unasked.discard(what)
 
     def close(self) -> None:
         """Give back the sessions that are still open, as far as that goes without waiting long."""
         with self._lock:
             left, self._open = list(self._open.values()), {}
+        end = time.monotonic() + CANCEL_TIMEOUT
         for session in left:
-            if not self._cancel(session):
+            if not self._cancel(session) or time.monotonic() > end:
                 return
 
     # --- sessions -------------------------------------------------------------------------
@@ -237,8 +242,10 @@ class Uploads:
         """Raise what an answer to ``size`` bytes of a blob means, unless it is a good one."""
         status = answer.status_code
         sent = answer.request.headers.get("authorization", "")
-        if status == 401 and not sent.startswith("Basic "):
-            # The body is spent; the token was renewed, and the next attempt has it.
+        if status == 401 and not sent.startswith("Basic ") and what not in self._unasked:
+            # The body is spent; the token was renewed, and the next attempt has it. A second 401
+            # in a row is meant.
+            self._unasked.add(what)
             raise self._lost(what, "the token ended before the upload", answered=True)
         if status in (404, 416):
             raise self._lost(what, f"it answered {status}: it has forgotten the upload")

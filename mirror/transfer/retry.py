@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mirror.errors import RegistryFault, Unreachable
 from mirror.events import Listener, Waiting
-from mirror.settings import LONGEST_PAUSE, PROGRESS
+from mirror.settings import LONGEST_PAUSE, PATIENT, PROGRESS
 from mirror.transfer.crew import Crew
 
 if TYPE_CHECKING:
@@ -100,8 +100,9 @@ class _Patience:
 
         got_on = self._count()
         fault = state.outcome.exception() if state.outcome else None
-        if isinstance(fault, Unreachable) and fault.retry_after is not None:
-            return fault.retry_after
+        asked = fault.retry_after if isinstance(fault, Unreachable) else None
+        if asked or (asked is not None and self.failures <= PATIENT):
+            return asked
         if got_on and not (isinstance(fault, Unreachable) and fault.answered):
             # The connection was cut, and the registry is well: nothing is won by waiting.
             return 0.0

@@ -206,7 +206,7 @@ def test_a_push_that_fails_tells_no_secret(
 QUERY = f"X-Amz-Credential=ann&X-Amz-Signature={SIGNED}"
 STORES: dict[str, tuple[Behaviour, int]] = {
     "it gives the blob": (lambda _request, go: go(), 0),
-    "it answers 403 and echoes": (echoes(403), 5),
+    "it answers 403 and echoes": (echoes(403), 4),
     "it answers 500 and echoes": (echoes(500), 4),
     "it cuts the blob": (lambda _request, go: replace(go(), cut_after=10), 4),
     "it sends the client on to nowhere": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 
 import httpx
 import pytest
@@ -56,10 +57,13 @@ def test_what_is_hung_up_happens_once_and_before_its_request(fake: FakeRegistry)
     assert statuses == [200, 404, 200, 503, 503]
 
 
-def test_nobody_behind_it_is_a_connection_that_ends(registry: Registry) -> None:
-    registry.kill()
-    with (
-        Front(lambda head: (registry.port, head)) as front,
-        pytest.raises(httpx.RemoteProtocolError),
-    ):
-        get(f"{front.url}/v2/")
+def test_nobody_behind_it_is_a_connection_that_ends() -> None:
+    with socket.socket() as nobody:
+        # Taken and not listened at, so that nobody else can come to stand there.
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        with (
+            Front(lambda head: (port, head)) as front,
+            pytest.raises(httpx.RemoteProtocolError),
+        ):
+            get(f"{front.url}/v2/")

@@ -512,3 +512,18 @@ def test_the_journal_and_the_lock_go_with_the_last_step(output: Path) -> None:
 def test_unknown_blobs_are_not_held(output: Path) -> None:
     with closing(writer(output, two_images())) as fresh:
         assert not fresh.holds(Descriptor("", Digest.of(b"unknown"), 7))
+
+
+def test_padding_that_was_changed_between_two_runs_is_zero_again(output: Path) -> None:
+    made = two_images()
+    undisturbed = made.write(output.with_name("other.tar")).read_bytes()
+    start(output, made, 2)
+    spoilt = bytearray(partial(output).read_bytes())
+    for at in (len(spoilt) - 1, len(spoilt) - 700, 512 + len(made.contents.inventory)):
+        spoilt[at] = 0x55
+    partial(output).write_bytes(spoilt)
+    with closing(writer(output, made)) as again:
+        for blob in made.fetched[2:]:
+            again.write(blob, "", Given(made.bytes_of[blob.digest]))
+        again.finish()
+    assert output.read_bytes() == undisturbed

@@ -315,3 +315,17 @@ def test_giving_an_upload_back_waits_for_no_gate(fake: FakeRegistry) -> None:
         assert fault.retry_after == 100
         assert fake.store.uploads
     assert not fake.store.uploads
+
+
+def test_pauses_are_counted_until_a_good_answer_and_those_at_once_are_one() -> None:
+    now = [0.0]
+    gate = Gate(4, lambda: now[0])
+    for _ in range(3):
+        gate.refused(0, 10.0)
+    assert gate.closings == 1
+    now[0] = 11.0
+    gate.refused(1, 10.0)
+    gate.refused(1, None)
+    assert gate.closings == 2
+    gate.accepted()
+    assert gate.closings == 0

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from mirror.errors import Misbehaved, Refused, Side, Unreachable
+from mirror.registry.credentials import Credentials, Secret
 from mirror.registry.tls import TlsOptions
 from mirror.settings import MAX_TOKEN_ANSWER
 from tests.fakes.auth import Bearer
@@ -262,3 +263,33 @@ def test_a_registry_that_echoes_credentials_does_not_get_them_shown(
     assert CANARY not in words(fault)
     assert pair not in words(fault)
     assert "***" in words(fault)
+
+
+@pytest.mark.parametrize("password", ['p&ss<w"ord+/1', "pass\\word", "pässwörd", "plain-password"])
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_an_echoed_password_is_masked_however_it_was_escaped(
+    fake: FakeRegistry, password: str, ascii_only: bool
+) -> None:
+    fake.require_basic("ann", password)
+    coded = base64.b64encode(f"ann:{password}".encode()).decode().rstrip("=")
+    said = f"bad {password} and \u200b{coded[:9]}\u200b{coded[9:]}"
+    body = json.dumps({"errors": [{"code": "X", "message": said}]}, ensure_ascii=ascii_only)
+    # The first request is told to log in, and the next one carries the password.
+    fake.on("GET", "/manifests/", answer(500, body=body.encode()), nth=2)
+    given = Credentials("ann", Secret(password))
+    with reach(fake.host, given=given) as client:
+        fault = fault_of(Unreachable, client.manifest, REPOSITORY, TAG)
+    assert "bad ***" in fault.fact
+    assert password not in words(fault)
+    assert coded not in words(fault)
+
+
+def test_giving_an_upload_back_waits_for_no_token(fake: FakeRegistry) -> None:
+    """A silent token service held the end of a run up for a whole timeout."""
+    gate = fake.require_bearer(ann=CANARY)
+    with reach(fake.host, side=Side.DESTINATION, given=somebody(), timeout=60.0) as sink:
+        assert not sink.mount(REPOSITORY, blob_of(b"x"), "tkg/other")
+        gate.expire()
+        asked = fake.count("GET", "^/token")
+    assert fake.count("DELETE", "/uploads/") == 1
+    assert fake.count("GET", "^/token") == asked

@@ -228,6 +228,7 @@ def test_a_registry_without_ranges_gives_all_of_it_at_once(
             lambda asked, go: wrong(asked, go) if "range" in asked.headers else go(),
         )
     assert read(client, descriptor) == data
+    assert no_lanes()
     asked = len(fake.requests)
     assert spans(fake).count("") == 1
     assert asked <= LANES + 1

@@ -21,7 +21,7 @@ from mirror.errors import (
     Untrusted,
 )
 from mirror.events import Event, Waiting, silent
-from mirror.settings import PROGRESS
+from mirror.settings import PATIENT, PROGRESS
 from mirror.transfer.crew import Crew, Stopped
 from mirror.transfer.retry import Retry
 
@@ -105,6 +105,19 @@ def pauses(*faults: Unreachable) -> list[float]:
 
 def test_what_the_registry_asks_for_wins() -> None:
     assert pauses(gone(0.0), gone(0.0), gone(77.0), gone()) == [0.0, 0.0, 77.0]
+
+
+def test_a_registry_that_always_says_at_once_is_not_asked_as_fast_as_it_goes() -> None:
+    told: list[float] = []
+
+    def listen(event: Event) -> None:
+        assert isinstance(event, Waiting)
+        told.append(event.pause)
+
+    with pytest.raises(Unreachable):
+        Retry(5, Crew(1), listen, first_pause=0.001)(Failing(*(gone() for _ in range(9))))
+    assert told[:PATIENT] == [0.0] * PATIENT
+    assert all(pause > 0 for pause in told[PATIENT:])
 
 
 def test_without_its_word_the_pause_is_short_and_not_the_same_for_all() -> None:
