@@ -60,6 +60,7 @@ class BundleWriter:
             refuse_existing(path)
         refuse_folder(path)
         self.path = path
+        self._force = force
         self.partial = path.with_name(f"{path.name}{suffix}.partial")
         self._slots, self._size = _plan(contents)
         self._journal = Journal(
@@ -133,9 +134,15 @@ class BundleWriter:
                 self._journal.mark(digest, begun.size)
 
     def finish(self) -> None:
-        """Make the file last, give it its name, and forget the journal."""
+        """Make the file last, give it its name, and forget the journal.
+
+        MachineFault where FILE came to be meanwhile; what is finished stays for a run with
+        ``force``.
+        """
         try:
             os.fsync(self._file)
+            if not self._force:
+                refuse_existing(self.path)
             self._lock.forget()
             os.rename(self.partial, self.path)
             sync_folder(self.path)

@@ -40,6 +40,8 @@ def push(
     with listening(output) as listener:
         reach = access(registry, Side.DESTINATION, {host}, listener=listener)
         block = variables(host, project, reach)
+        if earlier:
+            earlier.check_destination(block[REPOSITORY])
         with Bundle(file) as bundle, Registry(host, reach) as target:
             if earlier:
                 earlier.check({image.reference for image in bundle.inventory.images}, str(file))

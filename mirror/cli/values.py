@@ -14,7 +14,7 @@ from mirror.settings import GIB, KIB, MIB
 
 # Powers of 1024, as curl's and wget's --limit-rate have them.
 _UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB}
-_RATE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)([KMG]?)", re.IGNORECASE)
+_RATE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)([KMG]?)", re.IGNORECASE | re.ASCII)
 
 
 def rate(text: str) -> int:

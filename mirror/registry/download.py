@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 
 import httpx
 
-from mirror.errors import IntegrityFault, Misbehaved
+from mirror.errors import IntegrityFault, Misbehaved, RegistryFault
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.ports import Piece
@@ -149,58 +150,91 @@ class Downloads:
         A long, thin link gives each connection only so much; what is on its way at a time is
         bounded by the number of lanes, and no more than that is ever held.
         """
-        starts = deque(range(start, descriptor.size, RANGE_PIECE))
-        waiting = deque[Future[Piece]]()
-        while starts or waiting:
-            while starts and len(waiting) < self._lanes:
-                waiting.append(_begun(self._range, ask, descriptor, starts.popleft()))
-            try:
-                piece = waiting.popleft().result()
-            except _NoRanges:
-                break
-            start += len(piece)
-            yield piece
+        over = threading.Event()
+        try:
+            for piece in self._ranges(ask, descriptor, start, over):
+                start += len(piece)
+                yield piece
+        except _NoRanges:
+            pass
         else:
             return
+        finally:
+            over.set()
         with ExitStack() as stack:
             found = self._whole_or_rest(stack, ask, descriptor, start)
             yield from self._pieces(found, descriptor, start, ask.what)
 
-    def _range(self, ask: Ask, descriptor: Descriptor, begin: int) -> Piece:
+    def _ranges(
+        self, ask: Ask, descriptor: Descriptor, start: int, over: threading.Event
+    ) -> Iterator[Piece]:
+        """What came of each range; the fault that cut one is raised behind its bytes."""
+        fetch = partial(self._range, ask, descriptor)
+        starts = deque(range(start, descriptor.size, RANGE_PIECE))
+        waiting = deque[Future[_Part]]()
+        while starts or waiting:
+            while starts and len(waiting) < self._lanes:
+                waiting.append(_begun(fetch, starts.popleft(), over))
+            part = waiting.popleft().result()
+            yield part.body[: part.filled]
+            if part.fault:
+                raise part.fault
+
+    def _range(self, ask: Ask, descriptor: Descriptor, begin: int) -> _Part:
+        """One range, or its beginning where a fault that may pass cut it."""
         end = min(begin + RANGE_PIECE, descriptor.size) - 1
-        size, filled = end - begin + 1, 0
-        body = memoryview(bytearray(size))
-        with self._wire.exchange(self._ranged(ask, begin, end)) as response:
-            self._wire.expect(response, ask.what, 200, 206, 416)
-            if not _is_range(response, begin, end, descriptor.size):
-                self._no_ranges = True
-                raise _NoRanges
-            self._as_it_is(response, size, descriptor, ask.what)
-            self._remember(descriptor, response)
-            for piece in self._checked(response, size, 0, ask.what):
-                if len(piece) > size - filled:
-                    # Held until its turn comes, so nobody behind this counts in time.
-                    raise self._wire.fault(Misbehaved, ask.what, "it sends more than the range")
-                body[filled : filled + len(piece)] = piece
-                filled += len(piece)
-        return body
+        part = _Part(memoryview(bytearray(end - begin + 1)))
+        try:
+            with self._wire.exchange(self._ranged(ask, begin, end)) as response:
+                self._wire.expect(response, ask.what, 200, 206, 416)
+                if not _is_range(response, begin, end, descriptor.size):
+                    self._no_ranges = True
+                    raise _NoRanges
+                self._as_it_is(response, len(part.body), descriptor, ask.what)
+                self._remember(descriptor, response)
+                self._fill(part, response, ask.what)
+        except RegistryFault as fault:
+            if not (fault.temporary and part.filled):
+                raise
+            part.fault = fault
+        return part
+
+    def _fill(self, part: _Part, response: httpx.Response, what: str) -> None:
+        for piece in self._checked(response, len(part.body), 0, what):
+            end = part.filled + len(piece)
+            if end > len(part.body):
+                # Held until its turn comes, so nobody behind this counts in time.
+                raise self._wire.fault(Misbehaved, what, "it sends more than the range")
+            part.body[part.filled : end] = piece
+            part.filled = end
+
+
+@dataclass(slots=True)
+class _Part:
+    """A range of a blob, ``filled`` bytes of it so far, and what cut it there."""
+
+    body: memoryview
+    filled: int = 0
+    fault: RegistryFault | None = None
 
 
 class _NoRanges(Exception):
     """The registry sends whole blobs only; stays inside this file."""
 
 
-def _begun(
-    fetch: Callable[[Ask, Descriptor, int], Piece], ask: Ask, descriptor: Descriptor, begin: int
-) -> Future[Piece]:
+def _begun(fetch: Callable[[int], _Part], begin: int, over: threading.Event) -> Future[_Part]:
     """One range under way, in a thread that nothing waits for: Python's pools hold up the end
     of a program until the last of their peers has answered.
+
+    Once ``over`` is set nobody waits for the range either: it is not asked for any more.
     """
-    future = Future[Piece]()
+    future = Future[_Part]()
 
     def run() -> None:
+        if over.is_set():
+            return
         try:
-            future.set_result(fetch(ask, descriptor, begin))
+            future.set_result(fetch(begin))
         except BaseException as cause:
             future.set_exception(cause)
 

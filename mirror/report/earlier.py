@@ -11,6 +11,7 @@ from bom.reference import Reference
 from mirror.errors import InputFault
 from mirror.oci.digest import Digest
 from mirror.oci.strictjson import list_at, parse_object, text_at
+from mirror.tkg import REPOSITORY
 
 SCHEMA = "tkg-mirror/run/v1"
 _STATUSES = frozenset({"copied", "present", "absent", "failed"})
@@ -23,6 +24,8 @@ class Earlier:
     file: str
     images: frozenset[str]
     failed: frozenset[str]
+    repository: str | None = None
+    """Where a push went, as TKG's variable names it."""
 
     def check(self, known: Collection[str], place: str) -> None:
         """InputFault where the result has images that ``place``, which has ``known``, lacks."""
@@ -30,6 +33,12 @@ class Earlier:
         if foreign:
             fact = f"{self.file} has {len(foreign)} images that {place} has not: {foreign[0]}"
             raise InputFault("the result is of another run", fact=fact, hint=_SAME)
+
+    def check_destination(self, repository: str) -> None:
+        """InputFault for a push to elsewhere: what it had brought there is not here."""
+        if self.repository not in (None, repository):
+            fact = f"{self.file} is of a push to {self.repository}, and this one is to {repository}"
+            raise InputFault("the result is of another destination", fact=fact, hint=_THERE)
 
 
 def parse(raw: bytes, file: str) -> Earlier:
@@ -44,6 +53,7 @@ def parse(raw: bytes, file: str) -> Earlier:
             raise ValueError(f"its schema is not {SCHEMA}")
         result = text_at(document, "result")
         images = [_image(value) for value in list_at(document, "images")]
+        repository = _repository(document)
     except (ValueError, ReferenceFault) as cause:
         raise InputFault("not the result of a run", fact=f"{file}: {cause}") from None
     if "error" in document:
@@ -54,7 +64,17 @@ def parse(raw: bytes, file: str) -> Earlier:
     failed = frozenset(name for name, has_failed in images if has_failed)
     if result not in (("partial", "failed") if failed else ("ok",)):
         raise InputFault("not the result of a run", fact=f"{file}: it contradicts itself")
-    return Earlier(file, names, failed)
+    return Earlier(file, names, failed, repository)
+
+
+def _repository(document: dict[str, Any]) -> str | None:
+    """The destination of a push; None in the result of a create, which has no variables."""
+    variables = document.get("variables")
+    if variables is None:
+        return None
+    if not isinstance(variables, dict):
+        raise ValueError("variables is not an object")
+    return text_at(variables, REPOSITORY)
 
 
 def _image(value: Any) -> tuple[str, bool]:
@@ -71,4 +91,5 @@ def _image(value: Any) -> tuple[str, bool]:
 
 
 _SAME = "give the same BOM files, list, plan or bundle as in that run"
+_THERE = "give the same DEST as in that run, or push without --only-failed"
 _WHOLE = "run the same command again, whole: it moves only what is missing"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from mirror.errors import Fault, IntegrityFault, RegistryFault, Side
+from mirror.errors import Fault, Full, IntegrityFault, RegistryFault, Side
 from mirror.events import Advanced, ItemEnded, ItemStarted, Listener, Waiting
 from mirror.ports import Move, Piece, Sink, Source
 from mirror.transfer.crew import Crew, Outcome
@@ -66,7 +66,10 @@ class Engine:
         return tally
 
     def _spread(self, move: Move) -> Tally:
-        """Bring the blob to every target; a refusal by one of them need not be the others' end."""
+        """Bring the blob to every target; a refusal by one of them need not be the others' end.
+
+        A registry without room is: it has none for whatever comes next either.
+        """
         tally, holders = Tally(), list(move.held_by)
         for target in move.targets:
             try:
@@ -74,8 +77,8 @@ class Engine:
                 holders.insert(0, target)
             except RegistryFault as fault:
                 tally += Tally(missed=((target, fault),))
-                alone = self.crew.keep_going and fault.side is Side.DESTINATION
-                if not alone or len(tally.missed) == len(move.targets):
+                alone = fault.side is Side.DESTINATION and not isinstance(fault, Full)
+                if not (self.crew.keep_going and alone) or len(tally.missed) == len(move.targets):
                     raise
         return tally
 

@@ -129,6 +129,29 @@ def test_a_result_of_other_images_is_refused_before_anybody_is_asked(
     assert not rest.exists()
 
 
+def test_a_result_of_another_destination_is_refused_before_anybody_is_asked(
+    fake: FakeRegistry, images: dict[str, Image], output: Path
+) -> None:
+    """What did not fail there is not here: this registry would never get it."""
+    assert create(fake, images, output).code == 0
+    with FakeRegistry() as there, FakeRegistry() as here:
+        there.on("PUT", "/app-1/manifests/", answer(403, "DENIED"))
+        some = saved(push(output, there, *KEEP), output.parent)
+        ran = push(output, here, "--only-failed", some)
+        assert ran.code == 3
+        assert f"{there.host}/air/gap" in ran.err
+        there.rules.clear()
+        none = saved(push(output, there, *KEEP), output.parent)
+        assert push(output, here, "--only-failed", none).code == 3
+        below = f"{there.host}/air/gap/below"
+        before = len(there.requests)
+        ran = run("bundle", "push", output, below, *QUICK, "--only-failed", none)
+        assert ran.code == 3
+        assert (len(there.requests), len(here.requests)) == (before, 0)
+        same = f"{there.host}/air/gap/"
+        assert run("bundle", "push", output, same, *QUICK, "--only-failed", none).code == 0
+
+
 def test_the_result_of_a_run_that_never_ended_is_refused(
     fake: FakeRegistry, images: dict[str, Image], output: Path
 ) -> None:
@@ -165,6 +188,8 @@ WRONG = {
     "no status": with_image(status=None),
     "a digest that is none": with_image(digest="sha256:1"),
     "a reason that is none": with_image(reason=7),
+    "variables that are none": changed(variables=[]),
+    "variables without a repository": changed(variables={}),
 }
 
 

@@ -83,6 +83,24 @@ def test_force_replaces_it_only_when_the_new_one_is_whole(output: Path) -> None:
     assert [path.name for path in output.parent.iterdir()] == ["x.tar"]
 
 
+@pytest.mark.parametrize("how", ["file", "link"])
+def test_a_file_that_came_meanwhile_is_kept_and_so_is_the_work(output: Path, how: str) -> None:
+    made = two_images()
+    with closing(writer(output, made)) as late:
+        for blob in made.fetched:
+            late.write(blob, "", Given(made.bytes_of[blob.digest]))
+        if how == "file":
+            output.write_bytes(b"somebody's work")
+        else:
+            output.symlink_to("nowhere")
+        with pytest.raises(MachineFault, match="exists already"):
+            late.finish()
+    assert output.is_symlink() or output.read_bytes() == b"somebody's work"
+    assert output.is_symlink() == (how == "link")
+    output.unlink()
+    assert held(output, made) == made.fetched
+
+
 def test_a_link_is_not_followed(output: Path) -> None:
     elsewhere = output.with_name("elsewhere")
     output.symlink_to(elsewhere)

@@ -81,7 +81,9 @@ def test_a_variable_out_of_range_is_refused_like_its_flag() -> None:
     assert ran.code == 2
 
 
-@pytest.mark.parametrize("wrong", ["0", "0.0000001K", "-1", "20MB", "20 M", "fast", "1e9", "", "½"])
+@pytest.mark.parametrize(
+    "wrong", ["0", "0.0000001K", "-1", "20MB", "20 M", "fast", "1e9", "", "½", "5\u212a"]
+)
 def test_a_rate_that_is_none_is_refused_with_an_example(wrong: str) -> None:
     ran = run("bundle", "push", "/none", "h.example/p", f"--limit-rate={wrong}")
     assert ran.code == 2

@@ -189,6 +189,36 @@ def test_a_failure_in_one_range_ends_them_after_right_bytes(
     assert no_lanes()
 
 
+@pytest.mark.parametrize("nth", [1, 3, 6])
+def test_what_came_before_a_cut_is_handed_on(
+    client: Registry, fake: FakeRegistry, piece: int, nth: int
+) -> None:
+    data = noise(7 * piece)
+    rule = fake.on("GET", "/blobs/", lambda asked, go: _cut_at(asked, go, (nth - 1) * piece))
+    got, _fault = beginning(client, shelve(fake, data))
+    assert got == data[: (nth - 1) * piece + 1000]
+    fake.rules.remove(rule)
+    assert got + read(client, shelve(fake, data), len(got)) == data
+
+
+def _cut_at(request: Request, go: Go, begin: int) -> Reply:
+    ours = request.headers["range"].startswith(f"bytes={begin}-")
+    return cut(1000)(request, go) if ours else go()
+
+
+def test_a_link_that_is_cut_within_every_range_gets_on(
+    client: Registry, fake: FakeRegistry, piece: int
+) -> None:
+    data, got = noise(4 * piece), b""
+    descriptor = shelve(fake, data)
+    rule = fake.on("GET", "/blobs/", cut(piece - 1))
+    for attempt in range(1, 3):
+        got += beginning(client, descriptor, len(got))[0]
+        assert got == data[: attempt * (piece - 1)]
+    fake.rules.remove(rule)
+    assert got + read(client, descriptor, len(got)) == data
+
+
 def test_ranges_in_chunks_without_a_length(
     client: Registry, fake: FakeRegistry, piece: int
 ) -> None:
@@ -264,3 +294,31 @@ def test_a_reader_that_leaves_early_leaves_nothing_running(
     assert no_lanes()
     assert not list(pieces)
     assert len(fake.requests) <= 2 * LANES
+
+
+@pytest.mark.parametrize("failing", [False, True], ids=["the reader left", "it failed"])
+def test_ranges_that_have_not_begun_are_not_asked_for_any_more(
+    client: Registry,
+    fake: FakeRegistry,
+    piece: int,
+    failing: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    over, run = threading.Event(), threading.Thread.run
+
+    def late(thread: threading.Thread) -> None:
+        if thread.name.startswith("range-") and thread.name != "range-0":
+            assert over.wait(20)
+        run(thread)
+
+    monkeypatch.setattr(threading.Thread, "run", late)
+    descriptor = shelve(fake, noise(20 * piece))
+    if failing:
+        fake.on("GET", "/blobs/", cut(1000))
+        beginning(client, descriptor)
+    else:
+        with client.blob(REPOSITORY, descriptor) as pieces:
+            next(pieces)
+    over.set()
+    assert no_lanes()
+    assert spans(fake) == [f"bytes=0-{piece - 1}"]

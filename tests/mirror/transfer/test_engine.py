@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from mirror.errors import IntegrityFault, Refused, Side, Unreachable
+from mirror.errors import Full, IntegrityFault, Refused, Side, Unreachable
 from mirror.events import Advanced, Event, ItemEnded, ItemStarted, Waiting
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
-from mirror.ports import Move
+from mirror.ports import Content, Move
 from mirror.settings import PROGRESS
 from mirror.transfer.engine import Tally
 from mirror.transfer.schedule import largest_first
@@ -296,6 +296,21 @@ def test_one_place_that_refuses_is_not_the_end_of_the_others(refusing: list[str]
         assert isinstance(outcome.fault, Refused)
     with pytest.raises(Refused):
         engine(Shelf(CONTENT), Choosy(mounts=False)).run([move(CONTENT, *places)])
+
+
+def test_a_place_without_room_is_the_end_of_the_run_though_others_had_some() -> None:
+    class Small(Store):
+        def write(self, descriptor: Descriptor, target: str, content: Content) -> None:
+            if target == "air/b":
+                raise Full(Side.DESTINATION, "host", "no space left on device")
+            super().write(descriptor, target, content)
+
+    contents, sink = [b"%d" % n * 20 for n in range(3)], Small(mounts=False)
+    moves = [move(content, "air/a", "air/b", "air/c") for content in contents]
+    with pytest.raises(Full):
+        engine(Shelf(*contents), sink, keep_going=True).run(moves)
+    assert len(sink.kept["air/a"]) == 1
+    assert not sink.kept["air/c"]
 
 
 def test_the_listener_can_add_up_what_moved() -> None:
