@@ -50,7 +50,7 @@ def test_a_busy_source_is_asked_again_when_it_says(
 ) -> None:
     """429/503: honour Retry-After (seconds or HTTP-date)."""
     front.on("GET", "", answer(status, Retry_After=pause), nth={2, 5, 6, 9})
-    ran = create(front, tmp_path / "x.tar")
+    ran = create(front, tmp_path / "x.tar", "-j", 1)
     assert ran.code == 0, ran.err
     assert front.faults[f"answered {status}"] == 4
     assert set(re.findall(r"next in ([\d.]+) s", ran.err)) == {"0.0"}
