@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -237,6 +238,12 @@ def refuse_folder(path: Path) -> None:
         raise MachineFault("the bundle would replace what is no file", fact=str(path))
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise MachineFault("no folder to write the bundle in", fact=str(path.parent))
+    folder = path.parent.stat()
+    if folder.st_mode & stat.S_IWOTH and folder.st_uid not in (0, os.geteuid()):
+        # Its owner could put another file in the bundle's place, sticky bit or not. Removable
+        # media are often mounted open to all, but by root.
+        what = "the folder is somebody else's, and open to all"
+        raise MachineFault(what, fact=str(path.parent), hint="write to a folder of your own")
 
 
 def file_size(contents: Contents) -> int:

@@ -114,3 +114,21 @@ def test_a_beginning_that_somebody_else_left_is_not_gone_on_with(
     assert str(theirs) in ran.err
     assert front.count("GET", "/blobs/") == 0
     assert not (tmp_path / "x.tar").exists()
+
+
+@pytest.mark.parametrize("mode", [0o1777, 0o777])
+def test_a_folder_that_another_user_opened_to_all_is_no_place_for_a_bundle(
+    front: FaultProxy, tmp_path: Path, mode: int
+) -> None:
+    """Output in a sticky, world-writable folder owned by another: refuse."""
+    if os.geteuid():
+        absent("only root can make a folder of another user")
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(mode)
+    assert create(front, folder / "own.tar").code == 0
+    os.chown(folder, 12345, -1)
+    ran = create(front, folder / "x.tar")
+    assert ran.code == 9
+    assert "somebody else's, and open to all" in ran.err
+    assert [path.name for path in folder.glob("*.tar*")] == ["own.tar"]
