@@ -11,6 +11,7 @@ from bom.images import ImageSet
 from bom.reference import Reference
 from mirror.bundle.contents import Contents
 from mirror.bundle.writer import BundleWriter, refuse_existing, refuse_folder, source_date
+from mirror.errors import Fault
 from mirror.events import ImageFailed, Listener, Noticed, PhaseStarted
 from mirror.oci.digest import Digest
 from mirror.plan import contents_of, fetches
@@ -72,8 +73,8 @@ def create(creation: Creation, output: Path, *, force: bool = False) -> RunRepor
     try:
         outcomes = _fetch(creation, writer, resolution.images)
         whole, broken = _sort_out(resolution.images, outcomes)
-        for reference, reason in broken.items():
-            creation.listener(ImageFailed(str(reference), None, reason))
+        for reference, fault in broken.items():
+            creation.listener(ImageFailed(str(reference), None, reason_of(fault)))
         if broken:
             _reduce(creation, writer, whole, mtime)
         else:
@@ -110,10 +111,10 @@ def _retry(creation: Creation, crew: Crew) -> Retry:
 
 def _sort_out(
     images: Iterable[Resolved], outcomes: Iterable[Outcome[Move, Tally]]
-) -> tuple[list[Resolved], dict[Reference, str]]:
+) -> tuple[list[Resolved], dict[Reference, Fault]]:
     """Images that are whole, and why the others are not."""
-    failed = {o.item.descriptor.digest: reason_of(o.fault) for o in outcomes if o.fault}
-    whole, broken = list[Resolved](), dict[Reference, str]()
+    failed = {o.item.descriptor.digest: o.fault for o in outcomes if o.fault}
+    whole, broken = list[Resolved](), dict[Reference, Fault]()
     for image in images:
         reasons = [failed[blob.digest] for blob in image.graph.blobs if blob.digest in failed]
         if reasons:
@@ -151,12 +152,12 @@ def _report(
     resolution: Resolution,
     contents: Contents,
     outcomes: Iterable[Outcome[Move, Tally]],
-    broken: Mapping[Reference, str],
+    broken: Mapping[Reference, Fault],
     seconds: float,
 ) -> RunReport:
     results = [_result(image, broken) for image in resolution.images]
     results += [
-        ImageResult(str(wanted.reference), None, "failed", reason_of(fault))
+        ImageResult(str(wanted.reference), None, "failed", reason_of(fault), fault)
         for wanted, fault in resolution.failed
     ]
     results += [
@@ -176,8 +177,9 @@ def _report(
     )
 
 
-def _result(image: Resolved, broken: Mapping[Reference, str]) -> ImageResult:
+def _result(image: Resolved, broken: Mapping[Reference, Fault]) -> ImageResult:
     reference, digest = str(image.wanted.reference), str(image.digest)
     if image.wanted.reference in broken:
-        return ImageResult(reference, digest, "failed", broken[image.wanted.reference])
+        fault = broken[image.wanted.reference]
+        return ImageResult(reference, digest, "failed", reason_of(fault), fault)
     return ImageResult(reference, digest, "copied")

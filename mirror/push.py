@@ -184,4 +184,4 @@ def _published(outcomes: Iterable[Outcome[Publication, int]]) -> Iterable[ImageR
 
 
 def _failed(image: Publication, fault: Fault) -> ImageResult:
-    return ImageResult(image.reference, str(image.digest), "failed", reason_of(fault))
+    return ImageResult(image.reference, str(image.digest), "failed", reason_of(fault), fault)

@@ -22,8 +22,10 @@ def tell_run(
     variables: Mapping[str, str] | None = None,
     hint: str = "",
     earlier: Earlier | None = None,
-) -> PartialRun | None:
-    """Print a run's result; a PartialRun, with ``hint``, where images failed.
+) -> Fault | None:
+    """Print a run's result; a PartialRun, with ``hint``, where some images failed.
+
+    Where all did it was no partial run: the first one's own fault says what to do.
 
     ``done`` is what is true after a whole run. ``earlier`` is the run whose failed images alone
     were tried; the result says so.
@@ -43,6 +45,9 @@ def tell_run(
             )
     if whole:
         return None
+    why = next((image.fault for image in report.failed if image.fault), None)
+    if report.result == "failed" and why:
+        return why
     count = f"{len(report.failed)} of {len(report.images)} images"
     return PartialRun("some images failed", fact=count, hint=hint)
 

@@ -16,6 +16,8 @@ class ImageResult:
     digest: str | None
     status: str
     reason: str = ""
+    fault: Fault | None = field(default=None, compare=False, repr=False)
+    """Why, for whoever decides how a run ends in which nothing went well."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -356,3 +356,16 @@ def test_a_registry_that_has_one_image_under_every_name_is_suspected(
     ran = create(fake, same, output)
     assert ran.code == 0
     assert f"4 repositories hold one and the same image, {one.manifest.digest}" in ran.err
+
+
+def test_where_every_image_fails_it_is_no_partial_run(
+    fake: FakeRegistry, images: dict[str, Image], output: Path
+) -> None:
+    """The code and the words are those of what failed: nothing is complete."""
+    fake.on("GET", "/blobs/", answer(403, "DENIED"))
+    ran = create(fake, images, output, "--keep-going", "--format", "json")
+    assert ran.code == 5
+    assert ran.json["result"] == "failed"
+    assert {image["status"] for image in ran.json["images"]} == {"failed"}
+    assert "whose matter: the source registry" in ran.err
+    assert "--force" not in ran.err
