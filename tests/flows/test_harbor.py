@@ -211,7 +211,7 @@ def test_each_image_for_a_missing_project_has_that_as_its_reason(
     harbor: Harbor, ann: Account, bundle: Path
 ) -> None:
     ran = push(bundle, f"{harbor.host}/nowhere/air", ann, "--keep-going", "--format", "json")
-    assert ran.code == 8
+    assert ran.code == 5
     reasons = [image["reason"] for image in ran.json["images"]]
     assert ["there is no such project" in reason for reason in reasons] == [True, True]
 

@@ -121,7 +121,7 @@ def test_a_wrong_password_is_tried_once_by_all_workers_together(
         assert ran.code == 5
         assert f"cannot log in at {tokens.host}" in ran.err
         assert "wrong user name, password or token" in ran.err
-    assert push(bundle, tokens.host, *wrong, "--keep-going", stdin="no\n").code == 8
+    assert push(bundle, tokens.host, *wrong, "--keep-going", stdin="no\n").code == 5
     assert len(tokens.tokens.wrong()) == 3
 
 
