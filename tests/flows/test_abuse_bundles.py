@@ -53,6 +53,11 @@ def another_index(members: Members) -> Members:
     return [(n, c.replace(b"app", b"ape") if n == "index.json" else c) for n, c in members]
 
 
+def with_a_signature(members: Members) -> Members:
+    """As a signed bundle of a later version has it, behind the inventory."""
+    return [members[0], ("bundle.json.sig", b"signature"), *members[1:]]
+
+
 def after_a_block(count: int) -> Change:
     return lambda _path, whole: whole[: len(whole) // 512 * count // 10 * 512]
 
@@ -106,6 +111,9 @@ CHANGES: dict[str, Change] = {
     "blob renamed": framed(hostile.renamed_blob),
     "blob renamed, listed anew": listed_anew(hostile.renamed_blob),
     "a path out of it": framed(hostile.up_and_out),
+    # No version of ours can check a signature yet, and none is taken for good unchecked.
+    "signed by whoever": framed(with_a_signature),
+    "signed by whoever, listed anew": listed_anew(with_a_signature),
 }
 
 
