@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from bom.reference import Reference, parse_repository
 from mirror.errors import UsageFault
+from mirror.text import starred
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,7 @@ def _pair(text: str) -> tuple[str, str]:
     old, equals, new = text.partition("=")
     if not equals or "@" in text:
         # A name and password before a host belong in no argument, and in no message either.
-        shown = re.sub("[^=]*@", "***@", text)
-        raise UsageFault("not a rewrite", fact=f"{shown!r} is not FROM=TO")
+        raise UsageFault("not a rewrite", fact=f"{starred(text)!r} is not FROM=TO")
     for side in (old, new):
         parse_repository(side)
     return old, new

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from mirror.settings import KIB, MAX_ERROR_SHOWN
@@ -31,3 +32,8 @@ def human_size(size: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= KIB
     return f"{value:.1f} TiB"
+
+
+def starred(text: str) -> str:
+    """A ``FROM=TO`` of an option without the name and password that may stand before a host."""
+    return re.sub("[^=]*@", "***@", text)

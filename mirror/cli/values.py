@@ -11,6 +11,7 @@ from bom.errors import ReferenceFault
 from bom.reference import parse_repository
 from mirror.errors import UsageFault
 from mirror.settings import GIB, KIB, MIB
+from mirror.text import starred
 
 # Powers of 1024, as curl's and wget's --limit-rate have them.
 _UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB}
@@ -40,10 +41,8 @@ def _pair(text: str) -> tuple[str, str]:
         return _host(registry), _host(host)
     except ReferenceFault:
         # A name and password before a host belong nowhere on a command line, nor in a message.
-        shown = re.sub("[^=]*@", "***@", text)
-        raise UsageFault(
-            "not a pair of hosts", fact=f"--allow-host {shown!r}", hint=_PAIR
-        ) from None
+        fact = f"--allow-host {starred(text)!r}"
+        raise UsageFault("not a pair of hosts", fact=fact, hint=_PAIR) from None
 
 
 def _host(text: str) -> str:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import httpx
 
@@ -17,6 +17,8 @@ from mirror.registry import policy
 from mirror.registry.challenge import Challenge, parse_challenges
 from mirror.registry.credentials import Credentials
 from mirror.settings import TOKEN_LIFE, TOKEN_RENEWAL
+
+Answer = TypeVar("Answer")
 
 # What a request may ask for, as a token's scope writes it: ``repository:tkg/antrea:pull``.
 Scopes = tuple[str, ...]
@@ -138,7 +140,8 @@ class Authorizer:
                 token.renew_at = self._clock() + life * TOKEN_RENEWAL
             return token.header
 
-    def _tried(self, fetch: Callable[[], tuple[str, float]]) -> tuple[str, float]:
+    def _tried(self, fetch: Callable[[], Answer]) -> Answer:
+        """What ``fetch`` gives; its failure is noted for those who wait for the same."""
         try:
             return fetch()
         except Unreachable as fault:
@@ -194,12 +197,10 @@ class Authorizer:
 
     def _first(self, login: _Login, ask: Callable[[], bytes]) -> bytes:
         try:
-            answer = ask()
+            answer = self._tried(ask)
         except RegistryFault as fault:
             if _unknown(fault):
                 login.refusal = fault
-            if isinstance(fault, Unreachable):
-                self._failure = _Failure(self._clock(), fault)
             raise
         login.good = True
         return answer

@@ -33,6 +33,10 @@ _FAULTS = (
 )
 
 
+# The names of the environment's proxies that count: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY.
+_PROXIED = ("http", "https", "all")
+
+
 class Forbidden(Exception):
     """A name stands for an address that a registry may not send anybody to."""
 
@@ -56,7 +60,7 @@ class Transport(httpx.BaseTransport):
         self._pools = {
             scheme: self._by_proxy(text)
             for scheme, text in getproxies().items()
-            if scheme in ("http", "https", "all")
+            if scheme in _PROXIED
         }
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -87,11 +91,10 @@ class Transport(httpx.BaseTransport):
             pool.close()
 
     def _pool(self, url: httpx.URL) -> httpcore.ConnectionPool:
-        place = f"{url.host}:{url.port}" if url.port else url.host
-        pool = self._pools.get(url.scheme) or self._pools.get("all")
-        if pool is None or proxy_bypass(place):
+        if not self._pools:
+            # The usual case, which need not read the environment at every request.
             return self._direct
-        return pool
+        return self._pools.get(proxy_for(url), self._direct)
 
     def _by_proxy(self, text: str) -> httpcore.HTTPProxy:
         proxy = httpx.Proxy(text if "://" in text else f"http://{text}")
@@ -111,6 +114,13 @@ class Transport(httpx.BaseTransport):
             max_keepalive_connections=self._keep,
             network_backend=Backend(),
         )
+
+
+def proxy_for(url: httpx.URL) -> str:
+    """Under which name the environment has a proxy for ``url``: a scheme, ``all``, or nothing."""
+    proxies = getproxies()
+    named = next((name for name in (url.scheme, "all") if proxies.get(name)), "")
+    return "" if proxy_bypass(f"{url.host}:{url.port}" if url.port else url.host) else named
 
 
 @contextmanager

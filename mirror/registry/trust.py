@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from mirror.registry import tls
 from mirror.registry.chain import Evidence, Reason, explained, issued, plain_hint
+from mirror.registry.transport import proxy_for
 from mirror.text import printable
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _asked_in_plain(cause: Exception, timeout: float) -> bool:
     if not isinstance(cause, httpx.RemoteProtocolError | httpx.ReadError):
         return False
     url = cause.request.url
-    if url.scheme != "http" or _proxied(url) or not _NOT_HTTP.search(str(cause)):
+    if url.scheme != "http" or proxy_for(url) or not _NOT_HTTP.search(str(cause)):
         return False
     try:
         return bool(tls.presented((url.host, url.port or 80), url.host, timeout))
@@ -131,17 +131,6 @@ def _asked_in_plain(cause: Exception, timeout: float) -> bool:
         return "ALERT" in (failure.reason or "")
     except (OSError, ValueError):
         return False
-
-
-def _proxied(url: httpx.URL) -> bool:
-    """True where the environment sends requests for ``url`` through a proxy.
-
-    Where the two disagree about NO_PROXY, the HTTP library goes directly more often than this
-    says; then a diagnosis is left out.
-    """
-    proxies = getproxies()
-    through = proxies.get(url.scheme) or proxies.get("all")
-    return bool(through) and not proxy_bypass(url.netloc.decode("ascii"), proxies)
 
 
 # --- certificates -----------------------------------------------------------------------------
@@ -175,7 +164,7 @@ def _evidence(
     timeout: float,
 ) -> Evidence | None:
     failed = _behind(cause, tls.HandshakeFailed)
-    if failed is None or not isinstance(cause, httpx.RequestError) or _proxied(cause.request.url):
+    if failed is None or not isinstance(cause, httpx.RequestError) or proxy_for(cause.request.url):
         return None
     sent = tls.presented(failed.address, failed.name, timeout)
     chain, anchors = _parsed(sent), _parsed(tls.context(options).get_ca_certs(binary_form=True))
