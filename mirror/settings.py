@@ -27,6 +27,8 @@ MANIFESTS_AT_A_TIME = 16
 # empty objects would be 4 MiB on the wire and 70 MB in memory.
 MAX_JSON_PARTS = 100_000
 MAX_INVENTORY_PARTS = 800_000
+# Bytes of a document that is read beside others; honest manifests have a few KiB.
+MAX_SMALL_JSON = 256 * KIB
 # Repositories that may hold the same image before that is worth a word. Real BOMs have pairs.
 MAX_SAME = 3
 # Layers of one image; overlay file systems stop at 500.

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
+from contextlib import nullcontext
 from typing import Any, NoReturn
 
-from mirror.settings import MAX_JSON_PARTS
+from mirror.settings import MAX_JSON_PARTS, MAX_SMALL_JSON
+
+# A document takes several times its size while it is read. Threads would not read two of them
+# sooner than one after the other, so large ones wait for each other.
+_LARGE = threading.Lock()
 
 
 def parse_object(raw: bytes, parts: int = MAX_JSON_PARTS) -> dict[str, Any]:
@@ -17,6 +23,14 @@ def parse_object(raw: bytes, parts: int = MAX_JSON_PARTS) -> dict[str, Any]:
     """
     if sum(map(raw.count, (b"{", b"[", b","))) > parts:
         raise ValueError(f"more than {parts} parts in one document")
+    with _LARGE if len(raw) > MAX_SMALL_JSON else nullcontext():
+        value = _value(raw)
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return value
+
+
+def _value(raw: bytes) -> Any:
     try:
         value = json.loads(
             raw.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant
@@ -28,8 +42,6 @@ def parse_object(raw: bytes, parts: int = MAX_JSON_PARTS) -> dict[str, Any]:
         raise ValueError("a text holds half a character") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if not isinstance(value, dict):
-        raise ValueError("not a JSON object")
     return value
 
 

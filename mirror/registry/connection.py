@@ -186,7 +186,8 @@ class Connection:
                     break
         if len(body) > limit and strict:
             raise self.fault(Misbehaved, what, f"its answer is larger than {limit} bytes")
-        return bytes(body[:limit])
+        del body[limit:]
+        return bytes(body)
 
     def allowed(self, what: str, rule: Callable[..., httpx.URL], *arguments: object) -> httpx.URL:
         """A URL that one of the rules in ``policy`` lets through."""

@@ -13,7 +13,6 @@ byte is hashed, and the registry is asked directly.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,13 +23,13 @@ import pytest
 
 from scripts.world.images import Image, ImageSpec, build
 from scripts.world.registry import Registry
-from scripts.world.seed import ACCEPT, Seeder
+from scripts.world.seed import Seeder
 from tests.fakes.proxy import FaultProxy
 from tests.fakes.proxy_actions import Action, Go, answer, chunked
 from tests.fakes.proxy_message import Answer, Ended, Question
 from tests.fakes.simple import FakeRegistry
-from tests.fakes.store import sha256
 from tests.flows.cli import Ran, run
+from tests.flows.judge import visible as visible
 
 # Nobody owns this name: a rewrite says where the images are, so that no port is in any bundle.
 NAMED = "registry.example.com/tkg"
@@ -100,27 +99,6 @@ def push(
     """Push to the project air/gap."""
     place = f"{destination.host}/air/gap"
     return run("bundle", "push", bundle, place, "--plain-http", *more, stdin=stdin)
-
-
-def visible(url: str) -> dict[str, str]:
-    """Every tag of a real registry with its digest; fails where anything below one is not whole."""
-    found = {}
-    with httpx.Client(base_url=url, headers=ACCEPT, trust_env=False) as client:
-        for name in client.get("/v2/_catalog").json()["repositories"]:
-            for tag in client.get(f"/v2/{name}/tags/list").json().get("tags") or []:
-                found[f"{name}:{tag}"] = _followed(client, f"/v2/{name}", f"manifests/{tag}")
-    return found
-
-
-def _followed(client: httpx.Client, path: str, place: str) -> str:
-    raw = client.get(f"{path}/{place}").raise_for_status().content
-    if place.startswith("manifests/"):
-        document = json.loads(raw)
-        for child in document.get("manifests", []):
-            assert _followed(client, path, f"manifests/{child['digest']}") == child["digest"]
-        for blob in [*filter(None, [document.get("config")]), *document.get("layers", [])]:
-            assert _followed(client, path, f"blobs/{blob['digest']}") == blob["digest"]
-    return sha256(raw)
 
 
 def chunks(proxy: FaultProxy) -> list[str]:

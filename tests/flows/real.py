@@ -9,8 +9,6 @@ each byte is hashed, at a second registry over the same storage that asks nobody
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 
 import httpx
@@ -18,10 +16,11 @@ import pytest
 
 from scripts.world.images import ImageSpec, build
 from scripts.world.registry import Registry
-from scripts.world.seed import ACCEPT, Seeder
+from scripts.world.seed import Seeder
 from tests.fakes.registries import USER
 from tests.fakes.simple import FakeRegistry
 from tests.flows.cli import Ran, run
+from tests.flows.judge import visible as visible_at
 
 PLAIN = "--plain-http"
 LOGIN = ("--username", USER, "--password-stdin")
@@ -75,22 +74,3 @@ def visible(storage: Path) -> dict[str, str]:
     """Every tag there is, with its digest; fails where anything below one is not whole."""
     with Registry(storage) as judge:
         return visible_at(judge.url)
-
-
-def visible_at(url: str) -> dict[str, str]:
-    """The same at a registry that asks nobody anything."""
-    found = {}
-    with httpx.Client(base_url=url, headers=ACCEPT, trust_env=False) as client:
-        for name in client.get("/v2/_catalog").json()["repositories"]:
-            for tag in client.get(f"/v2/{name}/tags/list").json().get("tags") or []:
-                found[f"{name}:{tag}"] = _followed(client, f"/v2/{name}", tag)
-    return found
-
-
-def _followed(client: httpx.Client, path: str, name: str) -> str:
-    raw = client.get(f"{path}/manifests/{name}").raise_for_status().content
-    manifest = json.loads(raw)
-    for blob in (manifest["config"], *manifest["layers"]):
-        content = client.get(f"{path}/blobs/{blob['digest']}").raise_for_status().content
-        assert f"sha256:{hashlib.sha256(content).hexdigest()}" == blob["digest"]
-    return f"sha256:{hashlib.sha256(raw).hexdigest()}"

@@ -11,7 +11,8 @@ import pytest
 from scripts.world.registry import Registry
 from tests.fakes.registries import ReadOnly, Replicas, SmallDisk, Source, TlsRegistry
 from tests.flows.cli import run
-from tests.flows.real import NAMED, PLAIN, create, push, visible, visible_at, whole
+from tests.flows.judge import visible as visible_at
+from tests.flows.real import NAMED, PLAIN, create, push, visible, whole
 from tests.flows.real import bundle as bundle
 
 # --- full, and closed -------------------------------------------------------------------------
