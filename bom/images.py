@@ -37,6 +37,8 @@ class WantedImage:
     boms: tuple[str, ...] = ()
     kind: str = "image"
     required: bool = True
+    places: tuple[Reference, ...] = ()
+    """Where to look for it, in this order, if it is not where it is named: by digest."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -133,6 +135,7 @@ def _union(one: WantedImage, other: WantedImage) -> WantedImage:
         boms=tuple(sorted({*one.boms, *other.boms})),
         kind="bom" if "bom" in (one.kind, other.kind) else "image",
         required=one.required or other.required,
+        places=tuple(dict.fromkeys((*one.places, *other.places))),
     )
 
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bom.images import ImageSet
+from bom.images import ImageSet, WantedImage
 from bom.reference import Reference
 from mirror.bundle.contents import Contents
 from mirror.bundle.writer import BundleWriter, refuse_existing, refuse_folder, source_date
 from mirror.errors import Fault
 from mirror.events import ImageFailed, Listener, Noticed, PhaseStarted
+from mirror.expand import Finder, expand
+from mirror.members import broken_with, only, whole
 from mirror.oci.digest import Digest
 from mirror.plan import contents_of, fetches
 from mirror.ports import Move
 from mirror.registry.remote import Registries
+from mirror.report.earlier import Earlier
 from mirror.report.run import ImageResult, RunReport, ordered, reason_of
 from mirror.resolve import Resolution, Resolved, Resolver
 from mirror.rewrite import Rewrites
-from mirror.settings import MANIFESTS_AT_A_TIME, Settings
+from mirror.settings import MANIFESTS_AT_A_TIME, Carry, Settings
 from mirror.transfer.crew import Crew, Outcome
 from mirror.transfer.engine import Engine, Tally
 from mirror.transfer.limit import Limit
@@ -38,6 +41,13 @@ class Creation:
     rewrites: Rewrites = field(default_factory=Rewrites)
     pins: Mapping[Reference, Digest] = field(default_factory=dict)
     keep_going: bool = False
+    carry: Carry = field(default_factory=Carry)
+    members: Mapping[Reference, tuple[Digest, ...]] | None = None
+    """From a plan: the imgpkg bundles in it, and that it lists already what comes along."""
+    failed: tuple[tuple[WantedImage, Fault], ...] = ()
+    """What the inputs name and could not be read, to be told with everything else."""
+    earlier: Earlier | None = None
+    """An earlier run: only what failed in it is wanted."""
 
 
 def resolve(creation: Creation) -> Resolution:
@@ -48,6 +58,13 @@ def resolve(creation: Creation) -> Resolution:
         creation.source, creation.rewrites, creation.pins, crew, retry, creation.listener
     )
     resolution = resolver.run(creation.images.images)
+    if creation.members is None:
+        resolution = expand(resolver, resolution, _finders(creation, resolver))
+    else:
+        resolution = resolution.with_members(creation.members)
+    resolution = whole(replace(resolution, failed=(*creation.failed, *resolution.failed)))
+    if creation.earlier:
+        resolution = only(resolution, creation.earlier.failed)
     if not creation.keep_going or not resolution.images:
         resolution.raise_if_failed()
     for wanted, fault in resolution.failed:
@@ -55,6 +72,11 @@ def resolve(creation: Creation) -> Resolution:
     for notice in (*creation.images.notices, *resolution.notices):
         creation.listener(Noticed(notice))
     return resolution
+
+
+def _finders(creation: Creation, resolver: Resolver) -> list[Finder]:
+    """What is looked for in every image; they share the resolver's crew and patience."""
+    return []
 
 
 def create(creation: Creation, output: Path, *, force: bool = False) -> RunReport:
@@ -72,11 +94,11 @@ def create(creation: Creation, output: Path, *, force: bool = False) -> RunRepor
     writer = BundleWriter(output, contents, mtime=mtime, force=force)
     try:
         outcomes = _fetch(creation, writer, resolution.images)
-        whole, broken = _sort_out(resolution.images, outcomes)
+        sound, broken = _sort_out(resolution.images, outcomes)
         for reference, fault in broken.items():
             creation.listener(ImageFailed(str(reference), None, reason_of(fault)))
         if broken:
-            _reduce(creation, writer, whole, mtime)
+            _reduce(creation, writer, sound, mtime)
         else:
             writer.finish()
     finally:
@@ -110,38 +132,37 @@ def _retry(creation: Creation, crew: Crew) -> Retry:
 
 
 def _sort_out(
-    images: Iterable[Resolved], outcomes: Iterable[Outcome[Move, Tally]]
+    images: Sequence[Resolved], outcomes: Iterable[Outcome[Move, Tally]]
 ) -> tuple[list[Resolved], dict[Reference, Fault]]:
     """Images that are whole, and why the others are not."""
     failed = {o.item.descriptor.digest: o.fault for o in outcomes if o.fault}
-    whole, broken = list[Resolved](), dict[Reference, Fault]()
+    broken = dict[Reference, Fault]()
     for image in images:
-        reasons = [failed[blob.digest] for blob in image.graph.blobs if blob.digest in failed]
-        if reasons:
-            broken[image.wanted.reference] = reasons[0]
-        else:
-            whole.append(image)
-    return whole, broken
+        reasons = (failed[blob.digest] for blob in image.graph.blobs if blob.digest in failed)
+        if reason := next(reasons, None):
+            broken[image.wanted.reference] = reason
+    broken = broken_with(images, broken)
+    return [image for image in images if image.wanted.reference not in broken], broken
 
 
-def _reduce(creation: Creation, writer: BundleWriter, whole: list[Resolved], mtime: int) -> None:
+def _reduce(creation: Creation, writer: BundleWriter, sound: list[Resolved], mtime: int) -> None:
     """Make a bundle of the images that are whole, from what was fetched.
 
     The offsets of a bundle follow from all that is in it, so this is a second file; the first
     one stays for a run that completes it.
     """
-    if not whole:
+    if not sound:
         creation.listener(Noticed("no image could be fetched whole; no bundle is written"))
         return
     creation.listener(Noticed("some images failed; writing a bundle of the others"))
-    contents = contents_of(creation.images, whole)
+    contents = contents_of(creation.images, sound)
     # Whether FILE may be replaced was settled when the first writer began.
     rest = BundleWriter(writer.path, contents, mtime=mtime, force=True, suffix=".rest")
     try:
         crew = Crew(creation.settings.concurrency)
         retry = Retry(0, crew, creation.listener)
         place = str(writer.partial)
-        Engine(writer, rest, place, crew, retry, creation.listener).run(fetches(whole))
+        Engine(writer, rest, place, crew, retry, creation.listener).run(fetches(sound))
         rest.finish()
     finally:
         rest.close()

@@ -120,5 +120,19 @@ def _all_blobs(graph: ImageGraph) -> Iterable[Descriptor]:
 
 def _carried(image: Resolved) -> Carried:
     wanted = image.wanted
-    kind = "index" if wanted.kind == "image" and image.graph.root.is_index else wanted.kind
-    return Carried(str(wanted.reference), wanted.path, wanted.reference.tag, kind, image.graph)
+    return Carried(
+        str(wanted.reference),
+        wanted.path,
+        wanted.reference.tag,
+        _kind(image),
+        image.graph,
+        image.members or (),
+    )
+
+
+def _kind(image: Resolved) -> str:
+    if image.members is not None:
+        return "imgpkg-bundle"
+    if image.wanted.kind == "image" and image.graph.root.is_index:
+        return "index"
+    return image.wanted.kind

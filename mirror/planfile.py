@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from bom.errors import ReferenceFault
@@ -10,6 +11,7 @@ from bom.images import BomFact, ImageSet, WantedImage
 from bom.model import BomKind
 from bom.reference import Reference, check_path, check_tag, parse_repository
 from mirror.bundle.contents import Contents
+from mirror.bundle.inventory import members_at
 from mirror.bundle.writer import file_size
 from mirror.errors import InputFault
 from mirror.oci.digest import Digest
@@ -38,6 +40,7 @@ def to_json(images: ImageSet, resolution: Resolution, contents: Contents) -> dic
                 "mediaType": image.graph.root.media_type,
                 "size": len(image.graph.root.raw),
                 "kind": image.kind,
+                "members": [str(digest) for digest in image.members],
             }
             for image in contents.images
         ],
@@ -52,8 +55,19 @@ def to_json(images: ImageSet, resolution: Resolution, contents: Contents) -> dic
     }
 
 
-def parse(raw: bytes, file: str) -> tuple[ImageSet, Mapping[Reference, Digest]]:
-    """Read a plan's document: its images, and what each reference is pinned to.
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a plan says is to be carried."""
+
+    images: ImageSet
+    pins: Mapping[Reference, Digest]
+    """What each reference is pinned to."""
+    members: Mapping[Reference, tuple[Digest, ...]]
+    """The imgpkg bundles among the images."""
+
+
+def parse(raw: bytes, file: str) -> Planned:
+    """Read a plan's document.
 
     Raises InputFault naming the file; everything in it is checked like a BOM's own words.
     """
@@ -67,15 +81,25 @@ def parse(raw: bytes, file: str) -> tuple[ImageSet, Mapping[Reference, Digest]]:
         raise InputFault("not a plan", fact=f"{file}: {cause}") from None
     if not images:
         raise InputFault("the plan names no image", fact=file)
-    found = tuple(sorted((image for image, _pin in images), key=lambda each: str(each.reference)))
+    found = tuple(sorted((each.wanted for each in images), key=lambda each: str(each.reference)))
     if len({image.reference for image in found}) != len(found):
         raise InputFault("the plan names an image twice", fact=file)
     repositories = tuple(sorted({image.repository for image in found}))
-    pins = {image.reference: pin for image, pin in images}
-    return ImageSet(found, boms, repositories), pins
+    return Planned(
+        ImageSet(found, boms, repositories),
+        {each.wanted.reference: each.pin for each in images},
+        {each.wanted.reference: each.members for each in images if each.members is not None},
+    )
 
 
-def _image(value: Any) -> tuple[WantedImage, Digest]:
+@dataclass(frozen=True, slots=True)
+class _Image:
+    wanted: WantedImage
+    pin: Digest
+    members: tuple[Digest, ...] | None
+
+
+def _image(value: Any) -> _Image:
     if not isinstance(value, dict):
         raise ValueError("an image is not an object")
     reference = Reference.parse(text_at(value, "reference"))
@@ -85,9 +109,11 @@ def _image(value: Any) -> tuple[WantedImage, Digest]:
         raise ValueError(f"{reference} is listed with another tag")
     if reference.digest not in (None, value.get("digest")):
         raise ValueError(f"{reference} is pinned to another digest")
-    kind = "bom" if value.get("kind") == "bom" else "image"
-    wanted = WantedImage(reference, repository, path, kind=kind)
-    return wanted, Digest.parse(value.get("digest"))
+    kind = text_at(value, "kind")
+    members = members_at(value, kind)
+    wanted = WantedImage(reference, repository, path, kind="bom" if kind == "bom" else "image")
+    bundle = kind == "imgpkg-bundle"
+    return _Image(wanted, Digest.parse(value.get("digest")), members if bundle else None)
 
 
 def _bom(value: Any) -> BomFact:

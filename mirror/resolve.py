@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
@@ -44,6 +44,8 @@ class Resolved:
     origin: str
     """``host/repository`` at the source, after all rewrites."""
     graph: ImageGraph
+    members: tuple[Digest, ...] | None = None
+    """Of an imgpkg bundle: the images that its lock names, sorted. None for any other image."""
 
     @property
     def digest(self) -> Digest:
@@ -59,6 +61,8 @@ class Resolution:
     failed: tuple[tuple[WantedImage, Fault], ...]
     absent: tuple[WantedImage, ...]
     """Images that may be missing, and are."""
+    said: tuple[str, ...] = ()
+    """Sentences for the operator from what was looked into."""
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -69,7 +73,7 @@ class Resolution:
             for image in self.images
             if image.graph.foreign
         )
-        return (*absent, *foreign, *self._suspicious())
+        return (*self.said, *absent, *foreign, *self._suspicious())
 
     def _suspicious(self) -> Iterator[str]:
         """A registry that answers every name with one image is not caught by digests.
@@ -83,6 +87,11 @@ class Resolution:
             if len(origins) > MAX_SAME:
                 found = ", ".join(sorted(origins)[:3])
                 yield f"{len(origins)} repositories hold one and the same image, {digest}: {found}"
+
+    def with_members(self, members: Mapping[Reference, tuple[Digest, ...]]) -> Resolution:
+        """The same, its imgpkg bundles being those that ``members`` names."""
+        images = (replace(i, members=members.get(i.wanted.reference)) for i in self.images)
+        return replace(self, images=tuple(images))
 
     def raise_if_failed(self) -> None:
         """One fault that lists every reference which has no image."""
@@ -103,12 +112,15 @@ class Resolver:
     retry: Retry
     listener: Listener
     budget: Budget = field(default_factory=Budget)
+    silent: dict[str, Fault] = field(default_factory=dict)
+    """Hosts that gave no answer, and what was said of them; they are not asked again."""
+    known: dict[Digest, Resolved] = field(default_factory=dict)
+    """What earlier runs found; an image with such a digest is not asked for again."""
 
-    def run(self, images: Sequence[WantedImage]) -> Resolution:
-        """Every image, or why not. A host that no longer answers is not asked again."""
-        self.listener(PhaseStarted("resolve", len(images)))
-        silent: dict[str, Fault] = {}
-        outcomes = self.crew.run(images, partial(self._resolve, silent))
+    def run(self, images: Sequence[WantedImage], phase: str = "resolve") -> Resolution:
+        """Every image, or why not."""
+        self.listener(PhaseStarted(phase, len(images)))
+        outcomes = self.crew.run(images, self._resolve)
         order = {wanted.reference: place for place, wanted in enumerate(images)}
         outcomes.sort(key=lambda outcome: order[outcome.item.reference])
         failed, absent = [], []
@@ -120,27 +132,47 @@ class Resolver:
             elif fault:
                 failed.append((wanted, fault))
         resolved = tuple(outcome.result for outcome in outcomes if outcome.result)
+        self.known.update((image.digest, image) for image in resolved)
         return Resolution(resolved, tuple(failed), tuple(absent))
 
-    def _resolve(self, silent: dict[str, Fault], wanted: WantedImage) -> Resolved:
-        place = self.rewrites.apply(wanted.reference)
-        if fault := silent.get(place.host):
-            raise fault
+    def _resolve(self, wanted: WantedImage) -> Resolved:
         label = str(wanted.reference)
         try:
-            graph = self._graph(place, self.pins.get(wanted.reference))
-        except Unreachable as fault:
-            if not fault.answered:
-                silent[place.host] = fault
-            self.listener(ItemEnded(label, label, "failed"))
-            raise
+            found = self._found(wanted)
         except Fault:
             self.listener(ItemEnded(label, label, "failed"))
             raise
         self.listener(ItemEnded(label, label, "done"))
-        return Resolved(wanted, place.name, graph)
+        return found
 
-    def _graph(self, place: Reference, pin: Digest | None) -> ImageGraph:
+    def _found(self, wanted: WantedImage) -> Resolved:
+        """The image where it is named, or at the first of its other places that has it."""
+        pin = self._pin(wanted.reference)
+        if pin and (known := self.known.get(pin)):
+            return Resolved(wanted, known.origin, known.graph)
+        missed: Fault | None = None
+        for reference in (wanted.reference, *wanted.places):
+            place = self.rewrites.apply(reference)
+            try:
+                return Resolved(wanted, place.name, self._asked(place, pin))
+            except (NotFound, Refused) as fault:
+                missed = missed or fault
+        raise missed or AssertionError
+
+    def _pin(self, reference: Reference) -> Digest | None:
+        return Digest.parse(reference.digest) if reference.digest else self.pins.get(reference)
+
+    def _asked(self, place: Reference, pin: Digest | None) -> ImageGraph:
+        if fault := self.silent.get(place.host):
+            raise fault
+        try:
+            return self._graph(place, pin or place.tag or "")
+        except Unreachable as fault:
+            if not fault.answered:
+                self.silent[place.host] = fault
+            raise
+
+    def _graph(self, place: Reference, name: str | Digest) -> ImageGraph:
         taken = list[Manifest]()
 
         def ask(name: str | Digest) -> Manifest:
@@ -148,8 +180,6 @@ class Resolver:
             taken.append(self.budget.take(found))
             return found
 
-        stated = Digest.parse(place.digest) if place.digest else None
-        name = stated or pin or place.tag or ""
         try:
             return walk(ask(name), lambda descriptor: ask(descriptor.digest))
         except (ValueError, Fault) as cause:

@@ -37,6 +37,9 @@ MAX_LAYERS = 1000
 MAX_INDEX_DEPTH = 4
 # Manifests under one image; the largest public index holds about 40.
 MAX_INDEX_MANIFESTS = 500
+# Times that what comes along with images is looked for in what came along before: package
+# repositories hold package bundles, which hold images; those may have signatures.
+MAX_COMPANION_ROUNDS = 8
 # Redirects of one request; storage behind a registry needs one or two.
 MAX_REDIRECTS = 5
 # Pages of a tag list, 100 tags or more each.
@@ -118,3 +121,17 @@ class Settings:
     # Seconds of the first pause between attempts; each further one may be twice as long. Five of
     # them are half a minute at most, which a registry's restart takes.
     first_pause: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """What comes along with the images that are named."""
+
+    # Members of imgpkg bundles; without them packages cannot be installed behind the gap.
+    bundles: bool = True
+    # Signatures, attestations and whatever else refers to an image.
+    referrers: bool = True
+    # Layers whose licence forbids to redistribute them, where the registry has them.
+    foreign: bool = False
+    # os/arch[/variant] of the images that an index keeps; empty for all.
+    platforms: tuple[str, ...] = ()

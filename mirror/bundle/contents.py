@@ -36,6 +36,9 @@ class Carried:
     kind: str
     """``image``, ``index``, ``imgpkg-bundle`` or ``bom``."""
     graph: ImageGraph
+    members: tuple[Digest, ...] = ()
+    """Of an imgpkg bundle: the images that its lock names, sorted; each is an image with the
+    same path here."""
 
     @property
     def digest(self) -> Digest:
@@ -156,7 +159,7 @@ def _image_json(image: Carried) -> dict[str, Any]:
         "mediaType": root.media_type,
         "size": len(root.raw),
         "kind": image.kind,
-        "members": [],
+        "members": [str(digest) for digest in image.members],
     }
 
 

@@ -30,6 +30,8 @@ class Listed:
     tag: str | None
     kind: str
     descriptor: Descriptor
+    members: tuple[Digest, ...] = ()
+    """Of an imgpkg bundle: digests of images that are listed with the same path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,12 @@ class Inventory:
         blobs = {Digest.parse(d): check_size(s, d) for d, s in _object(document, "blobs").items()}
         members = tuple(_member(value) for value in list_at(document, "members"))
         _check_members(members, blobs)
+        images = tuple(_image(value) for value in list_at(document, "images"))
+        _check_bundles(images)
         return cls(
             _shown(document, "source"),
             tuple(_bom(value) for value in list_at(document, "boms")),
-            tuple(_image(value) for value in list_at(document, "images")),
+            images,
             blobs,
             members,
         )
@@ -80,6 +84,14 @@ def _check_members(members: tuple[tuple[str, int, Digest], ...], blobs: dict[Dig
         raise ValueError("it lists blobs that are no members")
 
 
+def _check_bundles(images: tuple[Listed, ...]) -> None:
+    """An imgpkg bundle without one of its members would be pushed and could not be unpacked."""
+    there = {(image.path, image.descriptor.digest) for image in images}
+    for image in images:
+        if any((image.path, digest) not in there for digest in image.members):
+            raise ValueError(f"{image.reference[:100]} lacks one of its members")
+
+
 def _member(value: Any) -> tuple[str, int, Digest]:
     if not isinstance(value, dict) or value.keys() != {"name", "size", "sha256"}:
         raise ValueError("a member is not described by name, size and sha256")
@@ -96,7 +108,7 @@ def _bom(value: Any) -> BomFact:
 
 def _image(value: Any) -> Listed:
     """Path and tag become part of URLs, so they pass the same grammar as a BOM's own."""
-    if not isinstance(value, dict) or value.get("members") != []:
+    if not isinstance(value, dict):
         raise ValueError("an image is not described as this version knows it")
     descriptor = Descriptor.from_json(value)
     reference, kind, tag = text_at(value, "reference"), text_at(value, "kind"), value.get("tag")
@@ -108,7 +120,15 @@ def _image(value: Any) -> Listed:
         tag = None if tag is None else check_tag(text_at(value, "tag"))
     except ReferenceFault as fault:
         raise ValueError(str(fault)) from None
-    return Listed(reference, path, tag, kind, descriptor)
+    return Listed(reference, path, tag, kind, descriptor, members_at(value, kind))
+
+
+def members_at(value: dict[str, Any], kind: str) -> tuple[Digest, ...]:
+    """The digests under ``members``: sorted, each once, and none but an imgpkg bundle's."""
+    found = tuple(Digest.parse(digest) for digest in list_at(value, "members"))
+    if list(found) != sorted(set(found)) or (found and kind != "imgpkg-bundle"):
+        raise ValueError("the members of an image are not those of an imgpkg bundle")
+    return found
 
 
 def _shown(value: dict[str, Any], key: str) -> str:

@@ -179,7 +179,7 @@ class Bundle:
             name = tar.blob_name(image.descriptor.digest)
             damage = Damage("manifest", name, "a sound manifest", str(cause))
             raise _Broken(damage) from None
-        return Carried(image.reference, image.path, image.tag, image.kind, graph)
+        return Carried(image.reference, image.path, image.tag, image.kind, graph, image.members)
 
     def _manifest(self, descriptor: Descriptor) -> Manifest:
         digest, name = descriptor.digest, tar.blob_name(descriptor.digest)

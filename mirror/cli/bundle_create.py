@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from mirror.cli.options import Inputs, KeepGoing, OnlyFailed, OutputOptions, RegistryOptions
+from mirror.cli.options import (
+    CarryOptions,
+    Inputs,
+    KeepGoing,
+    OnlyFailed,
+    OutputOptions,
+    RegistryOptions,
+)
 from mirror.errors import Fault
 
 
@@ -16,6 +23,7 @@ def create(
     to: Annotated[
         Path, typer.Option("-o", "--output", metavar="FILE", help="The bundle to write.")
     ],
+    carry: CarryOptions,
     registry: RegistryOptions,
     output: OutputOptions,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
@@ -38,7 +46,7 @@ def create(
     wanted = read_inputs(inputs)
     if earlier:
         wanted = wanted.failed_in(earlier)
-        if not wanted.images.images:
+        if not earlier.failed:
             return tell_run(nothing_failed(earlier), f"{to} is not written", output)
     with listening(output) as listener:
         taken = inputs.images == "-"
@@ -52,6 +60,9 @@ def create(
                 wanted.rewrites,
                 wanted.pins,
                 keep_going,
+                carry=carry.carry(),
+                members=wanted.members,
+                earlier=earlier,
             )
             report = make(creation, to, force=force)
     hint = "mend what is listed and run it again, with --force to replace the smaller bundle"

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from mirror.cli.options import Format, Inputs, OutputOptions, RegistryOptions
+from mirror.cli.options import CarryOptions, Format, Inputs, OutputOptions, RegistryOptions
 from mirror.cli.streams import print_result
 
 
 def plan(
     inputs: Inputs,
+    carry: CarryOptions,
     registry: RegistryOptions,
     output: OutputOptions,
     to: Annotated[
@@ -41,7 +42,14 @@ def plan(
         )
         with Registries(reach) as source:
             creation = Creation(
-                wanted.images, source, reach.settings, listener, wanted.rewrites, wanted.pins
+                wanted.images,
+                source,
+                reach.settings,
+                listener,
+                wanted.rewrites,
+                wanted.pins,
+                carry=carry.carry(),
+                members=wanted.members,
             )
             resolution = resolve(creation)
     document = planfile.to_json(

@@ -35,13 +35,14 @@ class Wanted:
     images: ImageSet
     rewrites: Rewrites
     pins: Mapping[Reference, Digest] = field(default_factory=dict)
+    members: Mapping[Reference, tuple[Digest, ...]] | None = None
+    """From a plan: its imgpkg bundles. A plan lists what comes along with images already."""
 
     def failed_in(self, run: Earlier) -> Wanted:
         """Only what failed in an earlier run of the same inputs; InputFault for one of others."""
-        images = {str(image.reference): image for image in self.images.images}
-        run.check(images, "what is asked for now")
-        failed = tuple(image for name, image in images.items() if name in run.failed)
-        return replace(self, images=replace(self.images, images=failed))
+        run.check_named([image.reference for image in self.images.images])
+        left = tuple(image for image in self.images.images if run.concerns(image.reference))
+        return replace(self, images=replace(self.images, images=left))
 
     @property
     def hosts(self) -> set[str]:
@@ -57,8 +58,8 @@ def read_inputs(inputs: Inputs) -> Wanted:
             raise UsageFault(
                 "a plan already says which images", fact="--plan stands with --rewrite alone"
             )
-        images, pins = planfile.parse(_read(inputs.plan, MAX_PLAN), inputs.plan)
-        return Wanted(images, rewrites, pins)
+        planned = planfile.parse(_read(inputs.plan, MAX_PLAN), inputs.plan)
+        return Wanted(planned.images, rewrites, planned.pins, planned.members)
     if not (inputs.bom or inputs.images):
         raise UsageFault("nothing to carry", fact="give --bom FILE, --images FILE or --plan FILE")
     sets = []

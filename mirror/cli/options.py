@@ -19,7 +19,7 @@ import typer
 from mirror.cli.failures import reported
 from mirror.cli.values import rate
 from mirror.errors import Fault
-from mirror.settings import Settings
+from mirror.settings import Carry, Settings
 
 Command = Callable[..., Fault | None]
 """What a command is: the fault that it returns is one that its printed result tells already."""
@@ -113,6 +113,43 @@ class Inputs:
             help="Fetch from TO what is named under FROM. Repeatable; the longest FROM wins.",
         ),
     ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class CarryOptions:
+    """What comes along with the images that are named."""
+
+    no_referrers: Annotated[
+        bool,
+        typer.Option(
+            "--no-referrers", help="Leave out signatures and whatever else refers to an image."
+        ),
+    ] = False
+    include_foreign_layers: Annotated[
+        bool,
+        typer.Option(
+            "--include-foreign-layers",
+            help="Carry layers whose licence forbids to redistribute them, where the registry"
+            " has them.",
+        ),
+    ] = False
+    platform: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--platform",
+            metavar="OS/ARCH",
+            help="Of an index, carry this platform only; some registries refuse the index then."
+            " Repeatable.",
+        ),
+    ] = None
+
+    def carry(self) -> Carry:
+        """The part that the verbs understand."""
+        return Carry(
+            referrers=not self.no_referrers,
+            foreign=self.include_foreign_layers,
+            platforms=tuple(self.platform or ()),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
-from urllib.parse import unquote
-from urllib.request import getproxies
 
 import h11
 import httpx
@@ -29,6 +26,7 @@ from mirror.registry.auth import Authorizer, Scopes
 from mirror.registry.body import Cut
 from mirror.registry.credentials import CredentialStore
 from mirror.registry.gate import Gate
+from mirror.registry.redact import FORM, SHORTEST_SECRET, masked
 from mirror.registry.tls import TlsOptions, context
 from mirror.registry.transport import Backend, Forbidden, Transport
 from mirror.settings import (
@@ -44,10 +42,6 @@ from mirror.text import printable
 _API_HOSTS = {"docker.io": "registry-1.docker.io"}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
-_FORM = "application/x-www-form-urlencoded"
-_SHORTEST_SECRET = 3
-# Parameters of a query that this client makes, and that say nothing secret.
-_OWN_QUERY = frozenset({"digest", "from", "last", "mount", "n", "scope", "service"})
 
 Content = bytes | Iterator[bytes] | None
 
@@ -167,7 +161,7 @@ class Connection:
         """A text without the secrets of this connection, however they came to be in it."""
         for secret in self._auth.secrets():
             for shape in (secret, secret.rstrip("=")):
-                if len(shape) > _SHORTEST_SECRET:
+                if len(shape) > SHORTEST_SECRET:
                     text = text.replace(shape, "***")
         return text
 
@@ -292,7 +286,7 @@ class Connection:
     ) -> bytes:
         content = str(httpx.QueryParams(form)).encode() if form else None
         if form:
-            headers = {**headers, "Content-Type": _FORM}
+            headers = {**headers, "Content-Type": FORM}
         what = f"cannot log in at {self.host}"
         response = self._send(Ask(method, url, what, (), headers, content), "")
         try:
@@ -330,37 +324,6 @@ class Connection:
             why = f"{self.host} gave no answer within {waited:.0f} s ({type(cause).__name__})"
             text = f"{self.host} is too slow: {text}" if text.startswith("only ") else why
         return self.fault(Unreachable, what, text)
-
-
-def masked(body: bytes, request: httpx.Request) -> bytes:
-    """An answer's words without the secrets that its request carried: some proxies echo them."""
-    sent = request.headers.get("authorization", "").partition(" ")[2]
-    secrets = [sent, *_signatures(request.url), *_proxy_secrets()]
-    with suppress(ValueError):
-        secrets.append(base64.b64decode(sent, validate=True).decode().partition(":")[2])
-    if request.headers.get("content-type", "") == _FORM:
-        secrets += httpx.QueryParams(request.content.decode()).get_list("refresh_token")
-    # A very short one would star out ordinary words.
-    for secret in filter(lambda text: len(text) > _SHORTEST_SECRET, secrets):
-        body = body.replace(secret.encode(), b"***")
-    return body
-
-
-def _signatures(url: httpx.URL) -> Iterator[str]:
-    """Values in a query that a peer gave: object stores and upload sessions are signed there."""
-    for part in url.query.decode("latin-1").split("&"):
-        name, _equals, value = part.partition("=")
-        if name not in _OWN_QUERY:
-            yield from (value, unquote(value))
-
-
-def _proxy_secrets() -> Iterator[str]:
-    """Passwords in the addresses of proxies, as they stand there and as they are sent."""
-    for address in getproxies().values():
-        userinfo = address.rpartition("@")[0].rpartition("/")[2]
-        password = userinfo.partition(":")[2]
-        pair = unquote(userinfo).encode("utf-8", "surrogateescape")
-        yield from (password, unquote(password), base64.b64encode(pair).decode())
 
 
 def encoded(response: httpx.Response) -> bool:

@@ -34,6 +34,22 @@ class Earlier:
             fact = f"{self.file} has {len(foreign)} images that {place} has not: {foreign[0]}"
             raise InputFault("the result is of another run", fact=fact, hint=_SAME)
 
+    def check_named(self, named: Collection[Reference]) -> None:
+        """InputFault for a result of other inputs than those that name these images.
+
+        What came along with an image lies in that image's repository.
+        """
+        unknown = sorted(str(each) for each in named if str(each) not in self.images)
+        places = {each.name for each in named}
+        unknown += sorted(each for each in self.images if _repository_of(each) not in places)
+        if unknown:
+            fact = f"{self.file} and what is asked for now do not both have {unknown[0]}"
+            raise InputFault("the result is of another run", fact=fact, hint=_SAME)
+
+    def concerns(self, named: Reference) -> bool:
+        """Did it fail, or anything that came along with it?"""
+        return named.name in {_repository_of(each) for each in self.failed}
+
     def check_destination(self, repository: str) -> None:
         """InputFault for a push to elsewhere: what it had brought there is not here."""
         if self.repository not in (None, repository):
@@ -65,6 +81,10 @@ def parse(raw: bytes, file: str) -> Earlier:
     if result not in (("partial", "failed") if failed else ("ok",)):
         raise InputFault("not the result of a run", fact=f"{file}: it contradicts itself")
     return Earlier(file, names, failed, repository)
+
+
+def _repository_of(reference: str) -> str:
+    return Reference.parse(reference).name
 
 
 def _repository(document: dict[str, Any]) -> str | None:

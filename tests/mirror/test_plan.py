@@ -120,7 +120,8 @@ def read(value: dict[str, Any]) -> Any:
 
 def test_a_plan_read_back_asks_for_the_same_images_by_digest() -> None:
     written = document()
-    images, pins = read(written)
+    planned = read(written)
+    images, pins = planned.images, planned.pins
     assert [str(image.reference) for image in images.images] == [
         each["reference"] for each in written["images"]
     ]
