@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bom.cursor import Cursor
+from bom.errors import ReferenceFault
 from bom.model import Component, ImageEntry
 from bom.reference import check_path, check_tag, parse_repository
 
@@ -51,9 +52,16 @@ def read_path(place: Cursor) -> str:
 
 def read_tag(place: Cursor) -> str:
     """A tag; raises BomFault, with the likely spelling for one with ``+``."""
-    spelled = place.text().replace("+", "_")
-    hint = f"write {spelled}" if spelled != place.text() else _TAG_HINT
-    return place.checked(check_tag, "an image tag", hint)
+    return place.checked(check_tag, "an image tag", _tag_hint(place.text()))
+
+
+def _tag_hint(text: str) -> str:
+    spelled = text.replace("+", "_")
+    try:
+        check_tag(spelled)
+    except ReferenceFault:
+        return _TAG_HINT
+    return f"write {spelled}"
 
 
 def read_image_place(place: Cursor) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from hypothesis import strategies as st
 
 from bom.errors import BomFault, ReferenceFault
 from bom.model import Bom
@@ -18,6 +19,25 @@ REAL = ROOT.parent / "shared" / "samples"
 
 # A loaded machine must not fail a test by its clock; the number keeps each under a second.
 steady = settings(deadline=None, max_examples=60)
+
+# Pieces of YAML grammar: random text alone would seldom get past the first line.
+PIECES = ["a: ", "- ", "\n", "  ", "&x ", "*x", "[", "]", "{", "}", ", ", "'", '"', "|\n", ">", "?"]
+PIECES += [
+    "\t",
+    "#",
+    "---\n",
+    "...",
+    "!!binary ",
+    "!",
+    "%YAML 9",
+    "<<: ",
+    "\\UFFFFFFFF",
+    '"\\ud800"',
+]
+PIECES += ["images:\n", "kind: ImagesLock\n", "managementClusterVersions:\n"]
+PIECES += ["components:\n", "release: ", "kind: ConfigMap\n", "data:\n", "images", "\r", "\ufeff"]
+
+grammar = st.lists(st.sampled_from(PIECES)).map("".join).map(str.encode)
 
 needs_real = pytest.mark.skipif(
     not REAL.is_dir(), reason="the real BOM samples are not beside this checkout"

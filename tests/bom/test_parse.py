@@ -233,6 +233,23 @@ def test_a_password_in_the_base_repository_is_not_repeated() -> None:
 
 
 @pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("\n  imageRepository: registry.example.com", " https://me:sesame@r.io"),
+        ("tag: v1.0.0", "tag: https://me:sesame@r.io/a:1"),
+        ("tag: v1.0.0", "tag: me:sesame+x@r.io"),
+        ("tag: v1.0.0", f"tag: me:sesame@r.io/a@sha256:{HEX}"),
+        ("tag: v1.0.0", f"tag: https://me:{'a@/' * 99}sesame@r.io"),
+    ],
+)
+def test_a_password_where_no_repository_is_expected_is_not_repeated(old: str, new: str) -> None:
+    fault = fault_of(changed(old, new))
+    assert "*****" in fault.found
+    assert "sesame" not in f"{fault} {fault.hint} {fault.__cause__}"
+    assert len(fault.hint) < 200
+
+
+@pytest.mark.parametrize(
     ("text", "found"),
     [
         ("", "an empty file"),
