@@ -109,13 +109,22 @@ def test_a_selection_that_leaves_nothing_is_refused() -> None:
         left("envoy", without=("e*",))
 
 
-def test_a_file_of_long_names_does_not_make_a_wrong_glob_slow() -> None:
-    many = range(MAX_COMPARED_NAMES + 1)
-    labels = [f"{n:05}{'ab' * MAX_COMPARED_CHARS}/v1" for n in many]
-    labels += [f"{n:05}/v1" for n in many]
+@pytest.mark.parametrize(
+    ("others", "name", "offered"),
+    [
+        (MAX_COMPARED_NAMES - 1, "zebra", True),
+        (MAX_COMPARED_NAMES, "zebra", False),
+        (1, "z" * MAX_COMPARED_CHARS, True),
+        (1, "z" * (MAX_COMPARED_CHARS + 1), False),
+    ],
+)
+def test_no_more_and_no_longer_names_are_compared_than_the_limits_say(
+    others: int, name: str, offered: bool
+) -> None:
+    labels = [f"{n:05}/v1" for n in range(others)] + [f"{name}/v1"]
     with pytest.raises(InputFault) as caught:
-        select(ImageSet((wanted("a:1", *labels),)), Selection(("ab" * 10_000,)))
-    assert len(str(caught.value)) < 2_000
+        select(ImageSet((wanted("a:1", *labels),)), Selection((f"y{name}",)))
+    assert caught.value.fact.startswith("close to it" if offered else "some of them")
 
 
 def test_every_image_of_a_bom_has_a_label_to_be_chosen_by() -> None:
