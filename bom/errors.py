@@ -11,14 +11,39 @@ The tree goes on in ``mirror.errors``, with the registries, the bundle and this 
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar, Final
 
 SHOWN_CHARS: Final = 160
 """Characters of a foreign text that a message repeats: enough for any real reference."""
 
 
+DIGEST_LIKE: Final = re.compile(r"sha[0-9]+:")
+
+
+def credentials_in(text: str) -> tuple[int, int] | None:
+    """Where a name or password stands before a host: from its first character to the ``@``.
+
+    The ``@`` of a digest is none; of several, the last counts, as a password may have one itself.
+    """
+    at = text.rfind("@")
+    if at >= 0 and DIGEST_LIKE.match(text, at + 1):
+        at = text.rfind("@", 0, at)
+    if at < 0:
+        return None
+    scheme = text.find("://", 0, at)
+    return (scheme + 3 if scheme >= 0 else 0), at
+
+
+def starred(text: str) -> str:
+    """The text with a star for each character of a name and password in it."""
+    start, at = credentials_in(text) or (0, 0)
+    return text[:start] + "*" * (at - start) + text[at:]
+
+
 def shown(text: str) -> str:
-    """A foreign text as a message may carry it: quoted, escaped, and no longer than needed."""
+    """A foreign text as a message may carry it: quoted, escaped, starred, no longer than needed."""
+    text = starred(text)
     return repr(text) if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]!r}..."
 
 

@@ -17,8 +17,21 @@ MAX_DEPTH: Final = 64
 MAX_LIST_LINES: Final = 100_000
 """Lines of an image list. Every image of TKG 1.6.1 with all its 78 TKrs makes 968."""
 
+MAX_LOCK_IMAGES: Final = 10_000
+"""Images of one ImagesLock. Package bundles have some ten, a whole package repository 266; each
+is a request to a registry, and a bundle in a bundle has a lock of its own."""
+
 MAX_NAME_CHARS: Final = 255
 """Characters of host and repository together: the length registries and clients agree on."""
 
 MAX_REFERENCE_CHARS: Final = MAX_NAME_CHARS + len(":") + 128 + len("@sha256:") + 64
 """Characters of a whole reference, looked at before any other rule is tried on it."""
+
+SHOWN_NAMES: Final = 6
+"""Names that a message offers in place of a wrong one: as many as fit on two lines."""
+
+MAX_COMPARED_NAMES: Final = 1_000
+"""Names looked at for one close to a wrong one. TKG 1.6.0 has 46 components."""
+
+MAX_COMPARED_CHARS: Final = 100
+"""Characters of such a name; the longest label of a real component has 65."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import total_ordering
 from typing import Final, TypeVar
 
-from bom.errors import ReferenceFault
+from bom.errors import DIGEST_LIKE, ReferenceFault, credentials_in, starred
 from bom.limits import MAX_NAME_CHARS, MAX_REFERENCE_CHARS
 
 # A separator is always followed by a letter or digit, and the two classes share no character:
@@ -27,7 +27,6 @@ _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
 _FOREIGN: Final = re.compile(r"[^A-Za-z0-9._:/@\[\]-]")
-_DIGEST_LIKE: Final = re.compile(r"sha[0-9]+:")
 
 _T = TypeVar("_T")
 
@@ -102,6 +101,12 @@ def parse_repository(text: str) -> tuple[str, str]:
     return host, path
 
 
+def normal_repository(text: str) -> str:
+    """``parse_repository`` in the one spelling that references have; raises ReferenceFault."""
+    host, path = parse_repository(text)
+    return f"{host}/{path}" if path else host
+
+
 def check_path(text: str) -> str:
     """An imagePath or repository path, given back as it is; raises ReferenceFault."""
     _check_text(text, MAX_NAME_CHARS)
@@ -118,7 +123,7 @@ def check_tag(text: str) -> str:
         return text
     if not text:
         raise ReferenceFault(text, 0, "the tag is empty")
-    if _DIGEST_LIKE.match(text):
+    if DIGEST_LIKE.match(text):
         raise ReferenceFault(text, 0, "this is a digest, not a tag")
     if foreign := re.search(r"[^A-Za-z0-9._-]", text[:MAX_REFERENCE_CHARS]):
         raise ReferenceFault(text, foreign.start(), _character(foreign.group(), "a tag"))
@@ -150,14 +155,9 @@ def _check_text(text: str, limit: int) -> None:
 
 def _refuse_credentials(text: str) -> None:
     """Refuse ``user:password@host``; the fault carries stars of the same length instead."""
-    at = text.rfind("@")
-    if at >= 0 and _DIGEST_LIKE.match(text, at + 1):
-        at = text.rfind("@", 0, at)
-    if at < 0:
-        return
-    start = text.find("://", 0, at) + 3 if "://" in text[:at] else 0
-    masked = text[:start] + "*" * (at - start) + text[at:]
-    raise ReferenceFault(masked, start, "a user name or password has no place before '@'")
+    if place := credentials_in(text):
+        reason = "a user name or password has no place before '@'"
+        raise ReferenceFault(starred(text), place[0], reason)
 
 
 def _split_name(text: str, named: str) -> tuple[str, str, str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bom.cursor import Cursor
+from bom.errors import ReferenceFault
 from bom.model import Component, ImageEntry
 from bom.reference import check_path, check_tag, parse_repository
 
@@ -19,8 +20,12 @@ def read_release(root: Cursor) -> str:
         if place is None:
             raise root.missing("release.version", "the release's version")
         raise place.missing("version", "the release's version")
-    version.checked(lambda text: check_tag(text.replace("+", "_")), "a version such as v1.6.0")
-    return version.text()
+    return read_version(version, "a version such as v1.6.0")
+
+
+def read_version(place: Cursor, expected: str) -> str:
+    """A version in the BOM's spelling that can become a tag, ``+`` as ``_``; raises BomFault."""
+    return place.checked(lambda text: check_tag(text.replace("+", "_")), expected)
 
 
 def read_base_repository(root: Cursor) -> str:
@@ -47,9 +52,27 @@ def read_path(place: Cursor) -> str:
 
 def read_tag(place: Cursor) -> str:
     """A tag; raises BomFault, with the likely spelling for one with ``+``."""
-    spelled = place.text().replace("+", "_")
-    hint = f"write {spelled}" if spelled != place.text() else _TAG_HINT
-    return place.checked(check_tag, "an image tag", hint)
+    return place.checked(check_tag, "an image tag", _tag_hint(place.text()))
+
+
+def _tag_hint(text: str) -> str:
+    spelled = text.replace("+", "_")
+    try:
+        check_tag(spelled)
+    except ReferenceFault:
+        return _TAG_HINT
+    return f"write {spelled}"
+
+
+def read_image_place(place: Cursor) -> tuple[str, str]:
+    """``imagePath`` and ``tag``, which both must be there; raises BomFault."""
+    path = place.get("imagePath")
+    if path is None:
+        raise place.missing("imagePath", "the image's path")
+    tag = place.get("tag")
+    if tag is None:
+        raise place.missing("tag", "the image's tag")
+    return read_path(path), read_tag(tag)
 
 
 def read_components(root: Cursor) -> tuple[Component, ...]:
@@ -75,13 +98,8 @@ def _read_component(name: str, place: Cursor) -> Component:
 
 
 def _read_image(key: str, place: Cursor) -> ImageEntry:
-    path = place.get("imagePath")
-    if path is None:
-        raise place.missing("imagePath", "the image's path")
-    tag = place.get("tag")
-    if tag is None:
-        raise place.missing("tag", "the image's tag")
-    return ImageEntry(key, read_path(path), read_tag(tag), _read_override(place), place.line)
+    path, tag = read_image_place(place)
+    return ImageEntry(key, path, tag, _read_override(place), place.line)
 
 
 def _read_override(place: Cursor) -> str | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from hypothesis import strategies as st
 
 from bom.errors import BomFault, ReferenceFault
 from bom.model import Bom
@@ -18,6 +19,25 @@ REAL = ROOT.parent / "shared" / "samples"
 
 # A loaded machine must not fail a test by its clock; the number keeps each under a second.
 steady = settings(deadline=None, max_examples=60)
+
+# Pieces of YAML grammar: random text alone would seldom get past the first line.
+PIECES = ["a: ", "- ", "\n", "  ", "&x ", "*x", "[", "]", "{", "}", ", ", "'", '"', "|\n", ">", "?"]
+PIECES += [
+    "\t",
+    "#",
+    "---\n",
+    "...",
+    "!!binary ",
+    "!",
+    "%YAML 9",
+    "<<: ",
+    "\\UFFFFFFFF",
+    '"\\ud800"',
+]
+PIECES += ["images:\n", "kind: ImagesLock\n", "managementClusterVersions:\n"]
+PIECES += ["components:\n", "release: ", "kind: ConfigMap\n", "data:\n", "images", "\r", "\ufeff"]
+
+grammar = st.lists(st.sampled_from(PIECES)).map("".join).map(str.encode)
 
 needs_real = pytest.mark.skipif(
     not REAL.is_dir(), reason="the real BOM samples are not beside this checkout"
@@ -53,6 +73,44 @@ kubeadmConfigSpec:
   etcd: {local: {imageTag: v3.5.12_example.1}}
 """
 
+TKG_COMPATIBILITY = """\
+version: v3
+managementClusterPluginVersions:
+- version: v0.9.0
+  supportedTKGBomVersions:
+  - {imagePath: tkg-bom, tag: v0.9.0}
+  - {imagePath: tkg-bom, tag: v0.8.1}
+- version: v0.8.0
+  supportedTKGBomVersions:
+  - {imagePath: tkg-bom, tag: v0.8.1}
+"""
+
+TKR_COMPATIBILITY = """\
+version: v7
+managementClusterVersions:
+- version: v0.9.0
+  supportedKubernetesVersions:
+  - v1.30.1+example.1-tkg.1
+  - v1.29.4+example.1-tkg.2
+- version: v0.8.1
+  supportedKubernetesVersions: [v1.29.4+example.1-tkg.2]
+"""
+
+HEX = "0123456789abcdef" * 4
+
+LOCK = f"""\
+---
+apiVersion: imgpkg.carvel.dev/v1alpha1
+images:
+- annotations:
+    kbld.carvel.dev/id: r.io/a:1
+    kbld.carvel.dev/origins: |
+      - resolved: {{tag: 1, url: r.io/a:1}}
+  image: r.io/a@sha256:{HEX}
+- image: r.io/b/c:2@sha256:{HEX[::-1]}
+kind: ImagesLock
+"""
+
 
 def parse(text: str) -> Bom:
     return parse_bom(text.encode(), "file.yaml")
@@ -68,6 +126,13 @@ def fault_of(text: str | bytes) -> BomFault:
     data = text if isinstance(text, bytes) else text.encode()
     with pytest.raises(BomFault) as caught:
         parse_bom(data, "file.yaml")
+    return caught.value
+
+
+def refusal(read: Callable[[bytes, str], object], text: str) -> BomFault:
+    """What a reader of ``bom.parse`` has against a text."""
+    with pytest.raises(BomFault) as caught:
+        read(text.encode(), "file.yaml")
     return caught.value
 
 

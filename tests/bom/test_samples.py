@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+from dataclasses import astuple
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ import yaml
 
 from bom.errors import BomFault
 from bom.images import images_of_boms, images_of_list
-from bom.model import Bom, BomKind
-from bom.parse import read_bom
+from bom.model import Bom, BomKind, ImagesLock, TkrCompatibility
+from bom.parse import read_bom, read_document
+from bom.select import Selection, select
 from tests.bom.documents import OWN, REAL, ROOT, needs_real
 
 TKG = OWN / "tkg-bom-v0.9.0.yaml"
@@ -32,11 +34,34 @@ COUNTS = [
 ]
 
 
-def read_simply(name: str) -> list[str]:
-    """References as a few lines of ordinary YAML reading give them, to compare with."""
+LOCKS = [
+    ("imageslock/tce-antrea-1.5.3.images.yml", 1),
+    ("imageslock/tce-app-toolkit-0.2.0.images.yml", 0),
+    ("imageslock/tce-cert-manager-1.5.5.images.yml", 3),
+    ("imageslock/tce-contour-1.20.1.images.yml", 2),
+    ("imageslock/tce-fluent-bit-1.7.5.images.yml", 1),
+    ("imageslock/tce-grafana-7.5.11.images.yml", 2),
+    ("imageslock/tf-empty-images.images.yml", 0),
+]
+
+# File, TKG versions, TKrs of all together.
+COMPATIBILITY = [
+    ("compat/tkr-compatibility-v19.yaml", 18, 60),
+    ("compat/tkr-compatibility-fake.yaml", 5, 13),
+]
+
+
+def load(name: str) -> Any:
+    """The first document of a file, by PyYAML's own tree of texts; a ConfigMap's BOM unwrapped."""
     document: Any = next(yaml.load_all((REAL / name).read_bytes(), Loader=yaml.BaseLoader))
     if document.get("kind") == "ConfigMap":
-        document = yaml.load(document["data"]["bomContent"], Loader=yaml.BaseLoader)  # noqa: S506
+        return yaml.load(document["data"]["bomContent"], Loader=yaml.BaseLoader)  # noqa: S506
+    return document
+
+
+def read_simply(name: str) -> list[str]:
+    """References as a few lines of ordinary YAML reading give them, to compare with."""
+    document = load(name)
     base = document["imageConfig"]["imageRepository"]
     return [
         f"{image.get('repository', base)}/{image['imagePath']}:{image['tag']}"
@@ -46,23 +71,113 @@ def read_simply(name: str) -> list[str]:
     ]
 
 
+def addons_simply(name: str) -> set[str]:
+    """The images that only addons name, as 1.3.0 wrote them."""
+    document = load(name)
+    base = document["imageConfig"]["imageRepository"]
+    return {
+        f"{base}/{addon['templatesImagePath']}:{addon['templatesImageTag']}"
+        for addon in document.get("addons", {}).values()
+        if "templatesImagePath" in addon
+    }
+
+
+@needs_real
+def test_every_sample_is_read_by_a_test() -> None:
+    files = {str(path.relative_to(REAL)) for path in REAL.glob("*/*")}
+    assert files == {name for name, *_ in (*COUNTS, *LOCKS, *COMPATIBILITY)} | {"odd/bad-bom.yaml"}
+
+
 @needs_real
 @pytest.mark.parametrize(("name", "listed", "unique", "addons"), COUNTS)
 def test_no_image_of_a_real_bom_is_lost_or_invented(
     name: str, listed: int, unique: int, addons: int
 ) -> None:
     bom = read_bom(REAL / name)
+    assert read_document(REAL / name) == bom
     simple = read_simply(name)
-    found = images_of_boms([bom])
-    components = {str(i.reference) for i in found.images if not is_addon(i.components)}
-    assert (len(simple), len(set(simple))) == (listed, unique)
-    assert components == set(simple)
+    found = [str(image.reference) for image in images_of_boms([bom]).images]
+    assert (len(simple), len(set(simple)), len(addons_simply(name))) == (listed, unique, addons)
+    assert found == sorted({*simple, *addons_simply(name)})
+    assert len(found) == unique + addons
     assert sum(len(component.images) for component in bom.components) == listed
-    assert len(bom.addon_images) == len(found.images) - unique == addons
 
 
-def is_addon(components: tuple[str, ...]) -> bool:
-    return all(label.startswith("addon/") for label in components)
+@needs_real
+@pytest.mark.parametrize("name", [name for name, *_ in COUNTS])
+def test_what_a_real_bom_says_besides_images_is_read_whole(name: str) -> None:
+    bom, document = read_bom(REAL / name), load(name)
+    machines = [
+        (kind, item.get("sku", item.get("name")), *item["osinfo"].values())
+        for kind in ("ova", "azure")
+        for item in document.get(kind, [])
+    ]
+    packages = [
+        (key, addon["packageName"], addon["category"], tuple(addon["clusterTypes"]))
+        for key, addon in document.get("addons", {}).items()
+        if "packageName" in addon
+    ]
+    assert [astuple(each) for each in bom.os_images] == machines
+    assert [astuple(each) for each in bom.packages] == packages
+    assert bom.tkr_packages == document.get("tkr-package", {})
+    assert bom.tkr_package_repositories == document.get("tkr-package-repo", {})
+    assert {region: [ami.id for ami in amis] for region, amis in bom.amis.items()} == {
+        region: [ami["id"] for ami in amis] for region, amis in document.get("ami", {}).items()
+    }
+    assert bom.fips is False
+
+
+@needs_real
+@pytest.mark.parametrize(("name", "count"), LOCKS)
+def test_no_image_of_a_real_lock_is_lost_or_invented(name: str, count: int) -> None:
+    lock = read_document(REAL / name)
+    assert isinstance(lock, ImagesLock)
+    simple = load(name).get("images") or []
+    assert [str(image.reference) for image in lock.images] == [each["image"] for each in simple]
+    assert [image.annotations for image in lock.images] == [each["annotations"] for each in simple]
+    assert len(simple) == count
+
+
+@needs_real
+@pytest.mark.parametrize(("name", "versions", "tkrs"), COMPATIBILITY)
+def test_no_tkr_of_a_real_compatibility_file_is_lost_or_invented(
+    name: str, versions: int, tkrs: int
+) -> None:
+    found = read_document(REAL / name)
+    assert isinstance(found, TkrCompatibility)
+    document = load(name)
+    simple = [
+        (each["version"], tuple(each["supportedKubernetesVersions"]))
+        for each in document["managementClusterVersions"]
+    ]
+    assert found.version == document.get("version", "")
+    assert [(release.version, release.tkrs) for release in found.releases] == simple
+    assert (len(simple), sum(len(each) for _, each in simple)) == (versions, tkrs)
+
+
+@needs_real
+def test_tkg_1_6_wants_six_tkr_packages_for_its_tkr() -> None:
+    pair = [read_bom(REAL / COUNTS[0][0]), read_bom(REAL / COUNTS[1][0])]
+    found = images_of_boms(pair, infrastructures=None)
+    names = {str(image.reference) for image in found.images if not image.required}
+    document, tag = load(COUNTS[0][0]), pair[1].release.replace("+", "_")
+    assert len(found.images) == 181 + 6
+    assert names == {
+        f"{document['imageConfig']['imageRepository']}/{path}:{tag}"
+        for section in ("tkr-package", "tkr-package-repo")
+        for path in document[section].values()
+    }
+
+
+@needs_real
+@pytest.mark.parametrize(
+    ("glob", "count"), [("contour", 3), ("tkg-core-packages", 16), ("*/v1.23.8*", 30)]
+)
+def test_components_of_tkg_1_6_can_be_chosen(glob: str, count: int) -> None:
+    pair = [read_bom(REAL / COUNTS[0][0]), read_bom(REAL / COUNTS[1][0])]
+    chosen = select(images_of_boms(pair, own_images=True), Selection((glob,)))
+    assert len(chosen.images) == count
+    assert f"{182 - count} of 182 images" in chosen.notices[-1]
 
 
 @needs_real

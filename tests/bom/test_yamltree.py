@@ -12,27 +12,9 @@ from bom.errors import BomFault, InputFault
 from bom.limits import MAX_DEPTH, MAX_NODES
 from bom.parse import parse_bom
 from bom.yamltree import Origin, Scalar, compose
-from tests.bom.documents import TKG, fault_of, steady
+from tests.bom.documents import PIECES, TKG, fault_of, grammar, steady
 
 ORIGIN = Origin("file.yaml")
-
-# Pieces of YAML grammar: random text alone would seldom get past the first line.
-PIECES = ["a: ", "- ", "\n", "  ", "&x ", "*x", "[", "]", "{", "}", ", ", "'", '"', "|\n", ">", "?"]
-PIECES += [
-    "\t",
-    "#",
-    "---\n",
-    "...",
-    "!!binary ",
-    "!",
-    "%YAML 9",
-    "<<: ",
-    "\\UFFFFFFFF",
-    '"\\ud800"',
-]
-PIECES += ["components:\n", "release: ", "kind: ConfigMap\n", "data:\n", "images", "\r", "\ufeff"]
-
-grammar = st.lists(st.sampled_from(PIECES)).map("".join).map(str.encode)
 
 
 def root(text: str) -> Cursor:
