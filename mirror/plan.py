@@ -30,14 +30,15 @@ class Totals:
 
 def totals(graphs: Sequence[ImageGraph]) -> Totals:
     """Count unique blobs and what sharing saves."""
-    unique: dict[Digest, int] = {}
-    listed = 0
-    for graph in graphs:
-        own = {blob.digest: blob.size for blob in _all_blobs(graph)}
-        listed += sum(own.values())
-        unique.update(own)
+    unique = sizes_of(graphs)
+    listed = sum(sum(sizes_of([graph]).values()) for graph in graphs)
     size = sum(unique.values())
     return Totals(len(graphs), len(unique), size, listed - size)
+
+
+def sizes_of(graphs: Iterable[ImageGraph]) -> dict[Digest, int]:
+    """Every manifest, configuration and layer of these images once, with its size in bytes."""
+    return {blob.digest: blob.size for graph in graphs for blob in _all_blobs(graph)}
 
 
 def contents_of(images: ImageSet, resolved: Iterable[Resolved]) -> Contents:

@@ -19,6 +19,9 @@ MAX_TOKEN_ANSWER = MIB
 # Bytes of an error answer that are read at all, and characters of it that are shown.
 MAX_ERROR_ANSWER = 64 * KIB
 MAX_ERROR_SHOWN = 300
+# Characters of one cell of a table. The versions that one component has, or the TKrs of one TKG
+# release, are under 300; a file of 8 MiB could have them all in one.
+MAX_CELL_SHOWN = 4000
 # Bytes of all manifests of one run together, which are held in memory: 10,000 images have 25 MB.
 MAX_MANIFESTS = 32 * MIB
 # Manifests that are asked for at a time: each may have 4 MiB, several times over while it is read.

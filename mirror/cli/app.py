@@ -8,6 +8,7 @@ import typer
 
 from mirror import __version__
 from mirror.cli import (
+    bom_diff,
     bom_images,
     bom_show,
     bundle_create,
@@ -57,6 +58,7 @@ def root(
 
 command(bom_app, "show", "bom")(bom_show.show)
 command(bom_app, "images", "images")(bom_images.images)
+command(bom_app, "diff", "diff")(bom_diff.diff)
 command(bundle_app, "plan", "plan")(bundle_plan.plan)
 command(bundle_app, "create", "run")(bundle_create.create)
 command(bundle_app, "show", "bundle")(bundle_show.show)

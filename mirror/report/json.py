@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bom.images import ImageSet, WantedImage
-from bom.model import Bom, ImageEntry
 from mirror.bundle.damage import Damage
 from mirror.bundle.inventory import Inventory
 from mirror.errors import Fault, Unresolved
@@ -16,8 +15,15 @@ from mirror.report.run import ImageResult, RunReport
 
 
 def dump(document: dict[str, Any]) -> str:
-    """Readable, and with the keys in the contract's order."""
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    """Readable, and with the keys in the contract's order.
+
+    JSON demands escapes below U+0020 alone. A terminal obeys others too (U+009B begins a control
+    sequence, U+202E turns the line round), and an ImagesLock's annotations may hold any.
+    """
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def run(report: RunReport) -> dict[str, Any]:
@@ -65,11 +71,6 @@ def failure(fault: Fault, thing: str, failed: Sequence[ImageFailed] = ()) -> dic
 def images(found: ImageSet) -> dict[str, Any]:
     """``tkg-mirror/images/v1``."""
     return {"schema": "tkg-mirror/images/v1", "images": [_image(image) for image in found.images]}
-
-
-def boms(found: Iterable[Bom]) -> dict[str, Any]:
-    """``tkg-mirror/bom/v1``: what BOM files hold, in their own order."""
-    return {"schema": "tkg-mirror/bom/v1", "boms": [_bom(bom) for bom in found]}
 
 
 def bundle(inventory: Inventory) -> dict[str, Any]:
@@ -126,33 +127,4 @@ def _image(image: WantedImage) -> dict[str, Any]:
         "tag": image.reference.tag,
         "components": list(image.components),
         "bom": ", ".join(image.boms),
-    }
-
-
-def _bom(bom: Bom) -> dict[str, Any]:
-    return {
-        "file": bom.file,
-        "kind": bom.kind.value,
-        "release": bom.release,
-        "repository": bom.base_repository,
-        "sha256": bom.sha256,
-        "components": [
-            {"name": c.name, "version": c.version, "images": [_entry(i) for i in c.images]}
-            for c in bom.components
-        ],
-        "addons": [_entry(image) for image in bom.addon_images],
-        "amis": {
-            region: [{"id": a.id, "os": a.os, "version": a.version, "arch": a.arch} for a in amis]
-            for region, amis in bom.amis.items()
-        },
-        "notices": list(bom.notices),
-    }
-
-
-def _entry(image: ImageEntry) -> dict[str, Any]:
-    return {
-        "key": image.key,
-        "repository": image.repository,
-        "path": image.path,
-        "tag": image.tag,
     }

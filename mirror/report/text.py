@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bom.model import Bom
 from mirror.bundle.damage import Damage
 from mirror.bundle.inventory import Inventory
 from mirror.report.run import RunReport
@@ -30,32 +29,6 @@ def run(report: RunReport, done: str) -> str:
     lines.append(f"  time      {report.seconds:.1f} s, {report.requests} requests")
     lines += [f"warning: {printable(notice)}" for notice in report.notices]
     lines += [f"failed: {i.reference}: {printable(i.reason)}" for i in report.failed]
-    return "\n".join(lines)
-
-
-def bom(found: Bom, images: int) -> str:
-    """What one BOM file holds."""
-    lines = [
-        f"{found.file}",
-        f"  kind             {found.kind.spoken}",
-        f"  release          {found.release}",
-        f"  base repository  {found.base_repository}",
-    ]
-    if found.default_k8s_version:
-        lines.append(f"  default TKr      {found.default_k8s_version}")
-    lines.append(f"  components       {len(found.components)} versions, {images} images")
-    lines += [f"  notice           {notice}" for notice in found.notices]
-    rows = [("component", "version", "images")]
-    rows += [(c.name, c.version, str(len(c.images))) for c in found.components]
-    lines += ["", *_columns(rows)]
-    if found.amis:
-        amis = [("region", "AMI", "system")]
-        amis += [
-            (region, ami.id, f"{ami.os} {ami.version} {ami.arch}")
-            for region, each in found.amis.items()
-            for ami in each
-        ]
-        lines += ["", *_columns(amis)]
     return "\n".join(lines)
 
 

@@ -1,0 +1,113 @@
+"""What an upgrade moves: the images of one BOM beside those of another. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bom.diff import BomDiff, Pair, sorted_pairs
+from bom.images import ImageSet
+from bom.reference import Reference
+from mirror.bundle.contents import contradictions
+from mirror.errors import Fault, IntegrityFault
+from mirror.oci.digest import Digest
+from mirror.oci.graph import ImageGraph
+from mirror.plan import sizes_of
+from mirror.resolve import Resolution
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """How much: images, unique blobs (manifests among them), and their bytes together."""
+
+    images: int
+    blobs: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """From an old release to a new one.
+
+    ``whole`` is the new release by itself, ``moves`` what of it the old one does not have: the
+    images with other digests, and the blobs that a registry lacks which holds the old release.
+    """
+
+    whole: Amount
+    moves: Amount
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What registries say of both sides. ``upgrade`` is None where one is not known in full.
+
+    ``digests`` has every reference that was resolved; ``failed`` pairs each that was not with its
+    fault, or what is wrong with all of them together.
+    """
+
+    upgrade: Upgrade | None
+    digests: Mapping[Reference, Digest]
+    failed: tuple[tuple[str, Fault], ...] = ()
+
+
+def both(old: ImageSet, new: ImageSet) -> ImageSet:
+    """Every reference of either side once: what both have is asked for once."""
+    images = {image.reference: image for image in (*old.images, *new.images)}
+    return ImageSet(tuple(images[reference] for reference in sorted(images, key=str)))
+
+
+def weigh(old: ImageSet, new: ImageSet, resolution: Resolution) -> Answer:
+    """The bytes of an upgrade, from what became of ``both``."""
+    graphs = {image.wanted.reference: image.graph for image in resolution.images}
+    digests = {reference: graph.root.digest for reference, graph in graphs.items()}
+    failed = tuple((str(wanted.reference), fault) for wanted, fault in resolution.failed)
+    if failed:
+        return Answer(None, digests, failed)
+    sides = [
+        [graphs[image.reference] for image in side.images if image.reference in graphs]
+        for side in (old, new)
+    ]
+    try:
+        return Answer(upgrade(*sides), digests)
+    except IntegrityFault as fault:
+        return Answer(None, digests, (("both releases", fault),))
+
+
+def upgrade(old: Sequence[ImageGraph], new: Sequence[ImageGraph]) -> Upgrade:
+    """Compare by digest; IntegrityFault where two manifests give one blob two sizes."""
+    _check_sizes([*old, *new])
+    known, wanted = sizes_of(old), sizes_of(new)
+    lacking = {digest: size for digest, size in wanted.items() if digest not in known}
+    holds = {graph.root.digest for graph in old}
+    others = sum(graph.root.digest not in holds for graph in new)
+    return Upgrade(
+        whole=Amount(len(new), len(wanted), sum(wanted.values())),
+        moves=Amount(others, len(lacking), sum(lacking.values())),
+    )
+
+
+def with_digests(diff: BomDiff, digests: Mapping[Reference, Digest]) -> BomDiff:
+    """The same, with images that kept path and tag but not their digest among the changed."""
+    others = {pair for pair in diff.same if moved(pair, digests)}
+    return replace(
+        diff,
+        changed=sorted_pairs([*diff.changed, *others]),
+        same=tuple(pair for pair in diff.same if pair not in others),
+    )
+
+
+def moved(pair: Pair, digests: Mapping[Reference, Digest]) -> bool:
+    """Do both references have a digest, and not the same?"""
+    old, new = digests.get(pair.old.reference), digests.get(pair.new.reference)
+    return None not in (old, new) and old != new
+
+
+def _check_sizes(graphs: Iterable[ImageGraph]) -> None:
+    manifests = {m.digest: m for graph in graphs for m in graph.manifests}
+    for digest, size, other in contradictions(manifests.values()):
+        raise IntegrityFault(
+            "two manifests promise different sizes for one blob",
+            member=f"blob {digest}",
+            expected=f"{size} bytes",
+            got=f"{other}",
+        )
