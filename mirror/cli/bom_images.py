@@ -11,11 +11,12 @@ def images(inputs: BomInputs, output: OutputOptions) -> None:
     from bom.images import images_of_boms
     from bom.parse import read_bom
     from mirror.report import json
+    from mirror.text import printable
 
     boms = [read_bom(path) for path in inputs.files]
     found = images_of_boms(boms, source_repo=inputs.source_repo)
     for notice in found.notices:
-        say(f"notice: {notice}")
+        say(f"notice: {printable(notice)}")
     if output.format is Format.JSON:
         print_result(json.dump(json.images(found)))
     else:
