@@ -113,7 +113,10 @@ def _listed(bom: Bom) -> Iterator[tuple[str, ImageEntry]]:
 
 
 def _entry(bom: Bom, label: str, entry: ImageEntry, base: str) -> Entry:
-    repository = normal_repository(entry.repository) if entry.repository else base
+    """An image's own repository that only repeats the BOM's is none: it moves with the base."""
+    own = normal_repository(entry.repository) if entry.repository else None
+    own = None if own == normal_repository(bom.base_repository) else own
+    repository = own or base
     name = f"{repository}/{entry.path}:{entry.tag}"
     return Entry(
         reference=_reference(bom, name, entry.line, f"{label}/{entry.key}"),
@@ -123,7 +126,7 @@ def _entry(bom: Bom, label: str, entry: ImageEntry, base: str) -> Entry:
         boms=(bom.label,),
         file=bom.file,
         line=entry.line,
-        overridden=entry.repository is not None,
+        overridden=own is not None,
     )
 
 

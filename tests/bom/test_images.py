@@ -68,6 +68,11 @@ def test_another_source_takes_the_bases_place_and_leaves_overrides() -> None:
     assert image(found, "r.io/extra/o:1").path == "o"
 
 
+def test_an_override_that_repeats_the_base_moves_with_it() -> None:
+    found = images_of_boms([parse(override("o", "1", BASE + "/"))], source_repo="r.io/x")
+    assert names(found) == ["r.io/x/harbour/buoy:v1.0.0", "r.io/x/o:1"]
+
+
 def test_a_base_repository_may_be_a_bare_host() -> None:
     found = images_of_boms([parse(changed("registry.example.com/tkg", "Registry.example.com"))])
     assert names(found) == ["registry.example.com/harbour/buoy:v1.0.0"]
