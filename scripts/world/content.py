@@ -26,7 +26,7 @@ from scripts.world.signing import (
     referrers,
     signature,
 )
-from scripts.world.windows import windows_images
+from scripts.world.windows import FOREIGN, windows_images
 
 __all__ = ["Contents", "make_contents"]
 
@@ -65,6 +65,12 @@ class Contents:
         groups = (self._tkgs.values(), self._tkrs.values(), self._packages.values())
         parts = [part for group in groups for part in group]
         return together([*parts, self._beside]).puts
+
+    @property
+    def held_foreign(self) -> frozenset[str]:
+        """The digests of the foreign layers that are at the source all the same."""
+        nodes = (node for put in self.puts for node in put.image.walk())
+        return frozenset(b.digest for node in nodes for b in node.blobs if b.media_type == FOREIGN)
 
     @property
     def versions(self) -> tuple[str, ...]:

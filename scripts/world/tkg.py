@@ -61,6 +61,11 @@ class TkgWorld:
         return self.contents.versions
 
     @property
+    def held_foreign(self) -> frozenset[str]:
+        """The digests of the foreign layers that are at the source all the same."""
+        return self.contents.held_foreign
+
+    @property
     def names(self) -> tuple[str, ...]:
         """What can be left out: path:tag, path#member, and either with .sig, .att, .referrers."""
         return tuple(sorted({put.name for put in self.contents.puts}))
