@@ -28,9 +28,10 @@ from pathlib import Path
 
 import httpx
 
+from scripts.world.bomfiles import tkg_bom, tkr_bom
 from scripts.world.content import Contents, make_contents
 from scripts.world.parts import Expected, Put
-from scripts.world.release import DEAD
+from scripts.world.release import DEAD, TKGS, TKRS
 from scripts.world.seed import THREADS, Entry, Seeder
 
 __all__ = ["TkgWorld", "main", "seed_release"]
@@ -83,6 +84,14 @@ class TkgWorld:
     ) -> list[Expected]:
         """Return what must be at the destination; see `Contents.expected`."""
         return self.contents.expected(tkg_version, tkrs, infrastructures=infrastructures)
+
+    def write_bom(self, version: str, directory: Path) -> Path:
+        """Write the BOM of a TKG version or a TKr to a file, as who has downloaded it has it."""
+        tkg = TKGS.get(version)
+        text = tkg_bom(tkg) if tkg else tkr_bom(TKRS[version])
+        path = directory / f"{'tkg' if tkg else 'tkr'}-bom-{version}.yaml"
+        path.write_bytes(text)
+        return path
 
 
 def seed_release(
@@ -138,6 +147,11 @@ def main() -> None:
         arguments.tkg_version, arguments.tkr, infrastructures=arguments.infrastructure
     )
     _write(expected, arguments.list)
+    if arguments.boms:
+        arguments.boms.mkdir(parents=True, exist_ok=True)
+        tkrs = arguments.tkr or world.tkrs(arguments.tkg_version)
+        for version in (arguments.tkg_version, *tkrs):
+            world.write_bom(version, arguments.boms)
     seconds = time.monotonic() - begin
     talk = f"{len(world.entries)} manifests in {seconds:.1f} s; --rewrite {world.rewrite}"
     print(talk, file=sys.stderr)
@@ -153,6 +167,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--prefix", default="tkg", help="stands for the BOMs' base repository")
     parser.add_argument("--seed", default="0", help="which world: the same seed, the same digests")
     parser.add_argument("--list", type=Path, metavar="FILE", help="instead of standard output")
+    parser.add_argument("--boms", type=Path, metavar="DIR", help="also write the BOM files there")
     chosen = parser.add_argument_group("the release that the list is about")
     chosen.add_argument("--tkg-version", default="v1.6.0", metavar="V")
     chosen.add_argument("--tkr", action="append", metavar="V", help="default: all of them")
