@@ -10,7 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-__all__ = ["DEAD", "OVERRIDES", "TKGS", "TKRS", "Components", "Tkg", "Tkr", "places", "tagged"]
+__all__ = [
+    "AWS",
+    "AZURE",
+    "DEAD",
+    "OVERRIDES",
+    "TKGS",
+    "TKRS",
+    "VSPHERE",
+    "Components",
+    "Tkg",
+    "Tkr",
+    "places",
+    "tagged",
+]
 
 Components = Mapping[str, Mapping[str, Mapping[str, str]]]
 

@@ -31,7 +31,7 @@ import httpx
 from scripts.world.bomfiles import tkg_bom, tkr_bom
 from scripts.world.content import Contents, make_contents
 from scripts.world.parts import Expected, Put
-from scripts.world.release import DEAD, TKGS, TKRS
+from scripts.world.release import AWS, AZURE, DEAD, TKGS, TKRS, VSPHERE
 from scripts.world.seed import THREADS, Entry, Seeder
 
 __all__ = ["TkgWorld", "main", "seed_release"]
@@ -134,15 +134,7 @@ def main() -> None:
     """Seed, say how much in one line, and write what a mirror of the chosen release must hold."""
     arguments = _arguments()
     begin = time.monotonic()
-    world = seed_release(
-        f"http://{arguments.registry}",
-        arguments.prefix,
-        arguments.seed,
-        signatures=arguments.signatures,
-        referrers=arguments.referrers,
-        foreign=arguments.foreign,
-        without=arguments.without,
-    )
+    world = _seeded(arguments)
     expected = world.expected(
         arguments.tkg_version, arguments.tkr, infrastructures=arguments.infrastructure
     )
@@ -157,11 +149,29 @@ def main() -> None:
     print(talk, file=sys.stderr)
 
 
+def _seeded(arguments: argparse.Namespace) -> TkgWorld:
+    try:
+        return seed_release(
+            f"http://{arguments.registry}",
+            arguments.prefix,
+            arguments.seed,
+            signatures=arguments.signatures,
+            referrers=arguments.referrers,
+            foreign=arguments.foreign,
+            without=arguments.without,
+        )
+    except (ValueError, httpx.HTTPError) as cause:
+        sys.exit(f"error: {cause}")
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m scripts.world.tkg",
         description="Fill a registry with made-up TKG releases. What a mirror of one of them must "
         "hold is written as JSON: path, tag, digest and kind of each manifest.",
+        epilog="What can be left out: each path:tag of a BOM (etcd:v3.5.4_vmware.6), each member "
+        "of a bundle (packages/core/antrea#antrea-ubi), and what is attached to either, with .sig, "
+        ".att or .referrers behind it.",
     )
     parser.add_argument("--registry", default="127.0.0.1:5001", metavar="HOST:PORT")
     parser.add_argument("--prefix", default="tkg", help="stands for the BOMs' base repository")
@@ -169,13 +179,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--list", type=Path, metavar="FILE", help="instead of standard output")
     parser.add_argument("--boms", type=Path, metavar="DIR", help="also write the BOM files there")
     chosen = parser.add_argument_group("the release that the list is about")
-    chosen.add_argument("--tkg-version", default="v1.6.0", metavar="V")
-    chosen.add_argument("--tkr", action="append", metavar="V", help="default: all of them")
+    chosen.add_argument("--tkg-version", default="v1.6.0", choices=TKGS, help="default: v1.6.0")
+    chosen.add_argument("--tkr", action="append", choices=TKRS, help="default: all it may have")
     chosen.add_argument(
         "--infrastructure",
         action="append",
-        metavar="NAME",
-        help="aws or vsphere-nonparavirt: whose TKr packages; default: both",
+        choices=(AWS, AZURE, VSPHERE),
+        help="whose TKr packages; default: all, of which azure has none",
     )
     less = parser.add_argument_group("a world with less in it")
     no = argparse.BooleanOptionalAction
