@@ -19,3 +19,4 @@ from tests.fakes.registries import small_disk as small_disk
 from tests.fakes.registries import source as source
 from tests.fakes.registries import tls_registry as tls_registry
 from tests.fakes.registries import token_registry as token_registry
+from tests.fakes.tkg import tkg_source as tkg_source

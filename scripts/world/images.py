@@ -18,7 +18,21 @@ from functools import lru_cache
 
 from scripts.world.layers import LayerFile, gzip_stored, random_files, tar_of
 
-__all__ = ["Blob", "Image", "ImageSpec", "Layer", "Types", "build", "make_image", "make_layer"]
+__all__ = [
+    "DOCKER",
+    "OCI",
+    "Blob",
+    "Image",
+    "ImageSpec",
+    "Layer",
+    "Types",
+    "build",
+    "layer_of",
+    "layer_of_tar",
+    "make_image",
+    "make_index",
+    "make_layer",
+]
 
 # Up to here a blob keeps its bytes: a world of a thousand small images is some megabytes.
 KEEP_BYTES = 1 << 16
@@ -74,10 +88,19 @@ class Blob:
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer and the digest of its unpacked tar, which the config has to name."""
+    """A layer and the digest of its unpacked tar, which the config has to name.
+
+    A foreign layer has `urls`, and a registry need not hold it: then `held` is False.
+    """
 
     blob: Blob
     diff_id: str
+    urls: tuple[str, ...] = ()
+    held: bool = True
+
+    def descriptor(self) -> dict[str, object]:
+        """Return the descriptor as it stands in a manifest."""
+        return self.blob.descriptor() | ({"urls": list(self.urls)} if self.urls else {})
 
 
 @dataclass(frozen=True)
@@ -134,9 +157,14 @@ def make_layer(seed: str, size: int, layer_type: str) -> Layer:
 
 def layer_of(files: tuple[LayerFile, ...], layer_type: str) -> Layer:
     """Make a layer of the given files."""
+    return layer_of_tar(lambda: tar_of(files), layer_type)
+
+
+def layer_of_tar(tar: Callable[[], Iterable[bytes]], layer_type: str) -> Layer:
+    """Make a layer of an unpacked tar, whose pieces are asked for each time they are needed."""
     whole, unpacked, size = hashlib.sha256(), hashlib.sha256(), 0
     kept: list[bytes] | None = []
-    for piece in gzip_stored(_hashing(tar_of(files), unpacked.update)):
+    for piece in gzip_stored(_hashing(tar(), unpacked.update)):
         whole.update(piece)
         size += len(piece)
         kept = [*kept, piece] if kept is not None and size <= KEEP_BYTES else None
@@ -144,7 +172,7 @@ def layer_of(files: tuple[LayerFile, ...], layer_type: str) -> Layer:
     if kept is not None:
         data = b"".join(kept)
         return Layer(Blob(layer_type, digest, size, lambda: (data,)), diff_id)
-    return Layer(Blob(layer_type, digest, size, lambda: gzip_stored(tar_of(files))), diff_id)
+    return Layer(Blob(layer_type, digest, size, lambda: gzip_stored(tar())), diff_id)
 
 
 def make_image(
@@ -154,16 +182,19 @@ def make_image(
     architecture: str = "amd64",
     labels: Mapping[str, str] | None = None,
 ) -> Image:
-    """Put a config and a manifest on top of the layers."""
+    """Put a config and a manifest on top of the layers.
+
+    `architecture` may name the system as well, as in "windows/amd64".
+    """
     types, layers = DOCKER if docker else OCI, tuple(layers)
     config = Blob.from_bytes(types.config, _config(layers, architecture, labels or {}))
     manifest = {
         "schemaVersion": 2,
         "mediaType": types.manifest,
         "config": config.descriptor(),
-        "layers": [layer.blob.descriptor() for layer in layers],
+        "layers": [layer.descriptor() for layer in layers],
     }
-    blobs = (config, *(layer.blob for layer in layers))
+    blobs = (config, *(layer.blob for layer in layers if layer.held))
     return Image(Blob.from_bytes(types.manifest, _json(manifest)), blobs)
 
 
@@ -171,7 +202,7 @@ def make_index(images: tuple[Image, ...], platforms: Iterable[str], *, docker: b
     """Put an index (docker: a manifest list) on top of one image a platform."""
     types = DOCKER if docker else OCI
     entries = [
-        image.manifest.descriptor() | {"platform": {"architecture": platform, "os": "linux"}}
+        image.manifest.descriptor() | {"platform": _platform(platform)}
         for image, platform in zip(images, platforms, strict=True)
     ]
     index = {"schemaVersion": 2, "mediaType": types.index, "manifests": entries}
@@ -193,13 +224,17 @@ def _config(layers: tuple[Layer, ...], architecture: str, labels: Mapping[str, s
     moment = "2024-01-01T00:00:00Z"
     config = {
         "created": moment,
-        "architecture": architecture,
-        "os": "linux",
+        **_platform(architecture),
         "config": {"Cmd": ["/bin/true"], "Labels": dict(labels)},
         "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
         "history": [{"created": moment, "created_by": "world"} for _ in layers],
     }
     return _json(config)
+
+
+def _platform(text: str) -> dict[str, str]:
+    system, _, architecture = text.rpartition("/")
+    return {"architecture": architecture, "os": system or "linux"}
 
 
 def _hashing(pieces: Iterable[bytes], update: Callable[[bytes], None]) -> Iterator[bytes]:
