@@ -54,6 +54,11 @@ class Registry:
         """Requests sent so far, those for tokens included."""
         return self._wire.requests
 
+    @property
+    def connection(self) -> Connection:
+        """What everything goes through that is said to this registry."""
+        return self._wire
+
     def close(self) -> None:
         """Give back unfinished uploads, then close every connection; whoever uses one fails."""
         self._uploads.close()
