@@ -7,14 +7,21 @@ An image's path is what a push keeps, so it travels beside the reference: TKG as
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bom.errors import BomFault, InputFault, ListFault, ReferenceFault
+from bom.entries import (
+    Entry,
+    entries_of,
+    kubeadm_extras,
+    refuse_collisions,
+    tkr_package_entries,
+)
+from bom.errors import InputFault, ListFault, ReferenceFault
 from bom.limits import MAX_FILE_BYTES, MAX_LIST_LINES
-from bom.model import Bom, ImageEntry
-from bom.reference import Reference, parse_repository
+from bom.model import Bom, BomKind
+from bom.reference import Reference, normal_repository
 
 _COMMENT: Final = re.compile(r"(?:^|\s)#")
 
@@ -25,9 +32,10 @@ class WantedImage:
 
     ``reference`` is its full name at the source; ``repository`` the part of that name before the
     path: the BOM's base repository, an image's own, or ``--source-repo``; ``path`` the imagePath,
-    which a push keeps. ``components`` ("name/version") and ``boms`` ("tkg-bom:v1.6.0") want it,
-    both sorted, both empty for a plain list. ``kind`` is "bom" for a BOM's own image; where
-    ``required`` is False, its absence at the source is a warning.
+    which a push keeps. ``components`` ("name/version", and labels in that form for what is in no
+    component) and ``boms`` ("tkg-bom:v1.6.0") want it, both sorted, both empty for a plain list.
+    ``kind`` is "bom" for a BOM's own image; where ``required`` is False, its absence at the source
+    is a warning.
     """
 
     reference: Reference
@@ -63,15 +71,31 @@ class ImageSet:
 
 
 def images_of_boms(
-    boms: Sequence[Bom], *, source_repo: str | None = None, own_images: bool = False
+    boms: Sequence[Bom],
+    *,
+    source_repo: str | None = None,
+    own_images: bool = False,
+    infrastructures: Collection[str] | None = (),
 ) -> ImageSet:
-    """The images of all BOMs; raises BomFault, or ReferenceFault for ``source_repo``.
+    """The images of all BOMs; raises BomFault, InputFault, or ReferenceFault for ``source_repo``.
 
     ``source_repo`` stands in place of each BOM's base repository; an image's own repository is
-    kept. ``own_images`` adds the image each BOM file is published as.
+    kept. ``own_images`` adds the image each BOM file is published as. ``infrastructures`` ("aws")
+    adds the TKr packages for them, for each TKG BOM and each TKr BOM; None adds all that the TKG
+    BOMs have.
     """
-    base = _repository(source_repo) if source_repo else None
-    return merge([_images_of_bom(bom, base, own_images=own_images) for bom in boms])
+    base = normal_repository(source_repo) if source_repo else None
+    entries = [entry for bom in boms for entry in entries_of(bom, base, own_image=own_images)]
+    entries += tkr_package_entries(boms, base, infrastructures)
+    refuse_collisions(entries)
+    notices = [notice for bom in boms for notice in _notices(bom)]
+    if infrastructures and not any(bom.kind is BomKind.TKR for bom in boms):
+        notices.append("no TKr packages are wanted, as none of the BOMs is a TKr BOM")
+    return _image_set(
+        map(_wanted, entries),
+        boms=(BomFact(bom.kind.value, bom.release, bom.sha256) for bom in boms),
+        notices=notices,
+    )
 
 
 def images_of_list(text: str, file: str, *, source_repo: str | None = None) -> ImageSet:
@@ -82,7 +106,7 @@ def images_of_list(text: str, file: str, *, source_repo: str | None = None) -> I
     if len(text) > MAX_FILE_BYTES or text.count("\n") > MAX_LIST_LINES:
         limit = f"{MAX_FILE_BYTES} characters and {MAX_LIST_LINES} lines"
         raise ListFault(file, 0, "", 0, f"the list is longer than {limit}")
-    base = _repository(source_repo) if source_repo else None
+    base = normal_repository(source_repo) if source_repo else None
     lines = text.removeprefix("\ufeff").split("\n")
     images = [
         _listed_image(reference, base)
@@ -136,51 +160,24 @@ def _union(one: WantedImage, other: WantedImage) -> WantedImage:
     )
 
 
-def _images_of_bom(bom: Bom, source_repo: str | None, *, own_images: bool) -> ImageSet:
-    base = source_repo or _repository(bom.base_repository)
-    listed = list(_listed_entries(bom))
-    have = {(entry.path, entry.tag) for _, entry in listed}
-    extra = [entry for entry in bom.kubeadm if (entry.path, entry.tag) not in have]
-    listed += [(f"kubeadmConfigSpec/{entry.key}", entry) for entry in extra]
-    images = [_wanted(bom, label, entry, base) for label, entry in listed]
-    if own_images:
-        images.append(_own_image(bom, base))
-    notices = [f"{bom.file}: {notice}" for notice in bom.notices]
-    notices += [
-        f"{bom.file}:{entry.line}: {entry.path}:{entry.tag} is in kubeadmConfigSpec but in no "
-        "component; added"
-        for entry in extra
-    ]
-    return _image_set(images, [BomFact(bom.kind.value, bom.release, bom.sha256)], notices)
+def _wanted(entry: Entry) -> WantedImage:
+    return WantedImage(
+        reference=entry.reference,
+        repository=entry.repository,
+        path=entry.path,
+        components=(entry.label,),
+        boms=tuple(sorted(entry.boms)),
+        kind=entry.kind,
+        required=entry.required,
+    )
 
 
-def _listed_entries(bom: Bom) -> Iterator[tuple[str, ImageEntry]]:
-    for component in bom.components:
-        for entry in component.images:
-            yield component.label, entry
-    for entry in bom.addon_images:
-        yield f"addon/{entry.key}", entry
-
-
-def _wanted(bom: Bom, label: str, entry: ImageEntry, base: str) -> WantedImage:
-    repository = _repository(entry.repository) if entry.repository else base
-    try:
-        reference = Reference.parse(f"{repository}/{entry.path}:{entry.tag}")
-    except ReferenceFault as fault:
-        # Each part was checked when the file was read; together they can still be too long.
-        expected, found = "an image reference", f"{fault.text} ({fault.reason})"
-        raise BomFault(
-            bom.file, entry.line, f"{label}/{entry.key}", expected=expected, found=found
-        ) from fault
-    return WantedImage(reference, repository, entry.path, (label,), (bom.label,))
-
-
-def _own_image(bom: Bom, base: str) -> WantedImage:
-    """The image that holds the BOM file itself. Not in every registry, so not required."""
-    tag = bom.release.replace("+", "_")
-    reference = Reference.parse(f"{base}/{bom.kind.value}:{tag}")
-    path = bom.kind.value
-    return WantedImage(reference, base, path, (), (bom.label,), kind="bom", required=False)
+def _notices(bom: Bom) -> Iterator[str]:
+    for notice in bom.notices:
+        yield f"{bom.file}: {notice}"
+    for entry in kubeadm_extras(bom):
+        where = f"{bom.file}:{entry.line}: {entry.path}:{entry.tag}"
+        yield f"{where} is in kubeadmConfigSpec but in no component; added"
 
 
 def _listed_reference(line: str, file: str, number: int) -> Reference | None:
@@ -201,9 +198,3 @@ def _listed_image(reference: Reference, base: str | None) -> WantedImage:
     if base and reference.name.startswith(f"{base}/"):
         return WantedImage(reference, base, reference.name[len(base) + 1 :])
     return WantedImage(reference, reference.host, reference.repository)
-
-
-def _repository(text: str) -> str:
-    """In the one spelling that references have."""
-    host, path = parse_repository(text)
-    return f"{host}/{path}" if path else host

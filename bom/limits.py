@@ -26,3 +26,12 @@ MAX_NAME_CHARS: Final = 255
 
 MAX_REFERENCE_CHARS: Final = MAX_NAME_CHARS + len(":") + 128 + len("@sha256:") + 64
 """Characters of a whole reference, looked at before any other rule is tried on it."""
+
+SHOWN_NAMES: Final = 6
+"""Names that a message offers in place of a wrong one: as many as fit on two lines."""
+
+MAX_COMPARED_NAMES: Final = 1_000
+"""Names looked at for one close to a wrong one. TKG 1.6.0 has 46 components."""
+
+MAX_COMPARED_CHARS: Final = 100
+"""Characters of such a name; the longest label of a real component has 65."""

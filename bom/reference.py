@@ -102,6 +102,12 @@ def parse_repository(text: str) -> tuple[str, str]:
     return host, path
 
 
+def normal_repository(text: str) -> str:
+    """``parse_repository`` in the one spelling that references have; raises ReferenceFault."""
+    host, path = parse_repository(text)
+    return f"{host}/{path}" if path else host
+
+
 def check_path(text: str) -> str:
     """An imagePath or repository path, given back as it is; raises ReferenceFault."""
     _check_text(text, MAX_NAME_CHARS)

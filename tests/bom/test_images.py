@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 from bom.errors import BomFault, InputFault, ListFault
 from bom.images import ImageSet, WantedImage, images_of_boms, images_of_list, merge
 from bom.limits import MAX_LIST_LINES
-from tests.bom.documents import TKG, TKR, changed, parse, steady
+from bom.parse import parse_bom
+from tests.bom.documents import HEX, TKG, TKR, changed, parse, steady
 
-HEX = "0123456789abcdef" * 4
+TKR_RELEASE = "v1.30.1+example.1-tkg.1"
 BASE = "registry.example.com/tkg"
 OWN_TKG = (
     "  tkg-bom:\n    - version: v0.9.0\n      images: {b: {imagePath: tkg-bom, tag: v0.9.0}}\n"
@@ -74,12 +76,12 @@ def test_a_base_repository_may_be_a_bare_host() -> None:
 
 def test_the_boms_own_images_come_along_and_may_be_absent() -> None:
     found = images_of_boms([parse(TKG), parse(TKR)], own_images=True)
-    for name, path in (
-        (f"{BASE}/tkg-bom:v0.9.0", "tkg-bom"),
-        (f"{BASE}/tkr-bom:v1.30.1_example.1-tkg.1", "tkr-bom"),
+    for name, path, label in (
+        (f"{BASE}/tkg-bom:v0.9.0", "tkg-bom", "tkg-bom/v0.9.0"),
+        (f"{BASE}/tkr-bom:v1.30.1_example.1-tkg.1", "tkr-bom", f"tkr-bom/{TKR_RELEASE}"),
     ):
         own = image(found, name)
-        assert (own.path, own.kind, own.required, own.components) == (path, "bom", False, ())
+        assert (own.path, own.kind, own.required, own.components) == (path, "bom", False, (label,))
 
 
 def test_an_own_image_that_a_component_lists_is_required() -> None:
@@ -108,9 +110,111 @@ def test_one_reference_at_two_paths_is_refused() -> None:
         images_of_boms([parse(text)])
 
 
-def test_two_references_for_one_destination_are_both_kept() -> None:
-    text = override("harbour/buoy", "v1.0.0", "r.io/x")
-    assert len(images_of_boms([parse(text)]).images) == 2
+@pytest.mark.parametrize("path_and_tag", ["harbour/buoy:v1.0.0", "tkg-bom:v0.9.0"])
+def test_an_override_that_lands_where_another_image_does_is_refused(path_and_tag: str) -> None:
+    path, _, tag = path_and_tag.partition(":")
+    with pytest.raises(InputFault) as caught:
+        images_of_boms([parse(override(path, tag, "r.io/x"))], own_images=True)
+    fault = caught.value
+    assert fault.what == f"two images would land at {path_and_tag}"
+    assert f"r.io/x/{path_and_tag} (file.yaml:15: o)" in fault.fact
+    assert f"{BASE}/{path_and_tag} (file.yaml:" in fault.fact
+    assert "in the BOM" in fault.hint
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_overrides_of_two_boms_that_land_at_one_place_are_refused(turned: bool) -> None:
+    boms = [
+        parse_bom(override("o", "1", repository).encode(), file)
+        for file, repository in (("a.yaml", "r.io/x"), ("b.yaml", "r.io/y"))
+    ]
+    with pytest.raises(InputFault, match=r"a\.yaml:15") as caught:
+        images_of_boms(boms[::-1] if turned else boms)
+    assert "b.yaml:15" in caught.value.fact
+    assert "two runs" in caught.value.hint
+
+
+def test_an_override_meets_the_image_behind_it_when_the_source_is_another() -> None:
+    text = override("harbour/buoy", "v1.0.0", BASE)
+    assert len(images_of_boms([parse(text)]).images) == 1
+    with pytest.raises(InputFault, match="mirror"):
+        images_of_boms([parse(text)], source_repo="mirror.example.com/x")
+
+
+def test_one_override_in_two_boms_and_two_base_repositories_are_no_collision() -> None:
+    text = override("o", "1", "r.io/x")
+    other = changed(BASE, "r.io/other", text)
+    assert names(images_of_boms([parse(text), parse(other)])) == [
+        "r.io/other/harbour/buoy:v1.0.0",
+        "r.io/x/o:1",
+        f"{BASE}/harbour/buoy:v1.0.0",
+    ]
+
+
+PACKAGES = (
+    f"{TKG}tkr-package: {{aws: tkr-aws, azure: p/tkr}}\ntkr-package-repo: {{aws: repo-aws}}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("infrastructures", "found"),
+    [
+        ((), []),
+        (("azure",), ["p/tkr"]),
+        (("aws", "aws"), ["repo-aws", "tkr-aws"]),
+        (None, ["p/tkr", "repo-aws", "tkr-aws"]),
+    ],
+)
+def test_tkr_packages_come_for_each_tkr_of_the_infrastructures_that_are_asked_for(
+    infrastructures: tuple[str, ...] | None, found: list[str]
+) -> None:
+    second = parse(changed(f"version: {TKR_RELEASE}", "version: v1.29.4+x.1", TKR))
+    boms = [parse(PACKAGES), parse(TKR), second]
+    images = images_of_boms(boms, infrastructures=infrastructures).images
+    extra = {str(each.reference) for each in images} - set(names(images_of_boms(boms)))
+    tags = ("v1.29.4_x.1", "v1.30.1_example.1-tkg.1")
+    assert sorted(extra) == [f"{BASE}/{path}:{tag}" for path in found for tag in tags]
+
+
+def test_a_tkr_package_may_be_absent_and_knows_who_wants_it() -> None:
+    boms = [parse(PACKAGES), parse(TKR)]
+    found = images_of_boms(boms, source_repo="r.io/m", infrastructures=["aws"])
+    for path, label in (("tkr-aws", "tkr-package/aws"), ("repo-aws", "tkr-package-repo/aws")):
+        wanted = image(found, f"r.io/m/{path}:v1.30.1_example.1-tkg.1")
+        assert (wanted.path, wanted.repository, wanted.kind) == (path, "r.io/m", "image")
+        assert (wanted.required, wanted.components) == (False, (label,))
+        assert wanted.boms == ("tkg-bom:v0.9.0", f"tkr-bom:{TKR_RELEASE}")
+    assert not found.notices
+
+
+def test_an_infrastructure_that_no_tkg_bom_has_is_refused_with_those_there_are() -> None:
+    with pytest.raises(InputFault, match="'azur'") as caught:
+        images_of_boms([parse(PACKAGES), parse(TKR)], infrastructures=["aws", "azur"])
+    assert caught.value.fact == "they have 'aws', 'azure'"
+    for boms in ([parse(TKG), parse(TKR)], [parse(TKR)], []):
+        with pytest.raises(InputFault, match="none of the BOMs has a tkr-package section"):
+            images_of_boms(boms, infrastructures=["aws"])
+        assert images_of_boms(boms, infrastructures=None) == images_of_boms(boms)
+
+
+def test_tkr_packages_without_a_tkr_are_none_and_said_so() -> None:
+    found = images_of_boms([parse(PACKAGES)], infrastructures=["aws"])
+    assert len(found.images) == 1
+    assert found.notices == ("no TKr packages are wanted, as none of the BOMs is a TKr BOM",)
+
+
+@pytest.mark.parametrize("own_images", [False, True])
+def test_names_that_are_too_long_only_together_are_a_fault_of_their_bom(own_images: bool) -> None:
+    host = "r.io/" + "a" * 235
+    tkg = parse(changed("harbour/buoy", "b", changed(BASE, host, PACKAGES)))
+    tkg = replace(tkg, tkr_packages={"aws": "c" * 20}, base_repository=host)
+    if own_images:
+        tkg = replace(tkg, base_repository=host + "a" * 10)
+    with pytest.raises(BomFault) as caught:
+        images_of_boms([tkg, parse(TKR)], own_images=own_images, infrastructures=["aws"])
+    assert (caught.value.file, caught.value.line) == ("file.yaml", 0)
+    assert caught.value.key == ("tkg-bom/v0.9.0" if own_images else "tkr-package/aws")
+    assert "longer than 255" in caught.value.found
 
 
 def test_parts_that_are_too_long_together_are_a_fault_of_that_image() -> None:
