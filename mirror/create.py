@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bom.images import ImageSet
+from bom.images import ImageSet, WantedImage
 from bom.reference import Reference
 from mirror.bundle.contents import Contents
 from mirror.bundle.writer import BundleWriter, refuse_existing, refuse_folder, source_date
@@ -38,6 +38,8 @@ class Creation:
     rewrites: Rewrites = field(default_factory=Rewrites)
     pins: Mapping[Reference, Digest] = field(default_factory=dict)
     keep_going: bool = False
+    failed: tuple[tuple[WantedImage, Fault], ...] = ()
+    """What the inputs name and could not be read, to be told with everything else."""
 
 
 def resolve(creation: Creation) -> Resolution:
@@ -48,6 +50,7 @@ def resolve(creation: Creation) -> Resolution:
         creation.source, creation.rewrites, creation.pins, crew, retry, creation.listener
     )
     resolution = resolver.run(creation.images.images)
+    resolution = replace(resolution, failed=(*creation.failed, *resolution.failed))
     if not creation.keep_going or not resolution.images:
         resolution.raise_if_failed()
     for wanted, fault in resolution.failed:

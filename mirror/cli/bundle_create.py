@@ -38,12 +38,13 @@ def create(
     wanted = read_inputs(inputs)
     if earlier:
         wanted = wanted.failed_in(earlier)
-        if not wanted.images.images:
+        if not earlier.failed:
             return tell_run(nothing_failed(earlier), f"{to} is not written", output)
     with listening(output) as listener:
         taken = inputs.images == "-"
         reach = access(registry, Side.SOURCE, wanted.hosts, stdin_taken=taken, listener=listener)
         with Registries(reach) as source:
+            wanted = wanted.read(source, reach.settings, listener)
             creation = Creation(
                 wanted.images,
                 source,
@@ -52,6 +53,7 @@ def create(
                 wanted.rewrites,
                 wanted.pins,
                 keep_going,
+                failed=wanted.failed,
             )
             report = make(creation, to, force=force)
     hint = "mend what is listed and run it again, with --force to replace the smaller bundle"

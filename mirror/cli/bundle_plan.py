@@ -40,8 +40,15 @@ def plan(
             registry, Side.SOURCE, wanted.hosts, stdin_taken=stdin_taken, listener=listener
         )
         with Registries(reach) as source:
+            wanted = wanted.read(source, reach.settings, listener)
             creation = Creation(
-                wanted.images, source, reach.settings, listener, wanted.rewrites, wanted.pins
+                wanted.images,
+                source,
+                reach.settings,
+                listener,
+                wanted.rewrites,
+                wanted.pins,
+                failed=wanted.failed,
             )
             resolution = resolve(creation)
     document = planfile.to_json(

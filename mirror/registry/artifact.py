@@ -53,10 +53,14 @@ class Artifact:
 
 
 class Artifacts:
-    """The small artifacts of any registry; thread-safe, each ``pull`` is one attempt."""
+    """The small artifacts of any registry; thread-safe, each call is one attempt."""
 
     def __init__(self, registries: Registries) -> None:
         self._registries = registries
+
+    def tags(self, host: str, repository: str) -> list[str]:
+        """Every tag of ``host/repository``, in the registry's order."""
+        return self._registries.at(host).tags(repository)
 
     def pull(self, host: str, repository: str, tag: str) -> Artifact:
         """The one file of the image ``host/repository:tag``.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from bom.images import ImageSet, WantedImage
@@ -12,6 +13,7 @@ from mirror.bundle.damage import Damage
 from mirror.bundle.inventory import Inventory
 from mirror.errors import Fault, Unresolved
 from mirror.events import ImageFailed
+from mirror.release import Release
 from mirror.report.run import ImageResult, RunReport
 
 
@@ -70,6 +72,22 @@ def images(found: ImageSet) -> dict[str, Any]:
 def boms(found: Iterable[Bom]) -> dict[str, Any]:
     """``tkg-mirror/bom/v1``: what BOM files hold, in their own order."""
     return {"schema": "tkg-mirror/bom/v1", "boms": [_bom(bom) for bom in found]}
+
+
+def fetched(folder: Path, release: Release) -> dict[str, Any]:
+    """``tkg-mirror/fetch/v1``; a digest is that of the image which the file came in."""
+    return {
+        "schema": "tkg-mirror/fetch/v1",
+        "files": [
+            {
+                "file": str(folder / document.name),
+                "reference": str(document.reference),
+                "digest": str(document.digest),
+                "size": len(document.content),
+            }
+            for document in release.documents
+        ],
+    }
 
 
 def bundle(inventory: Inventory) -> dict[str, Any]:
