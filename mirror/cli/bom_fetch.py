@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from mirror.cli.choices import AllTkrs, CompatibilityPath, Rewrite, SourceRepo, Tkr
-from mirror.cli.options import Format, OutputOptions, RegistryOptions
+from mirror.cli.choices import AllTkrs, CompatibilityPath, Rewrite, Tkr
+from mirror.cli.options import Format, OutputOptions, RegistryOptions, SourceRepo
 from mirror.cli.streams import print_result, say
 
 

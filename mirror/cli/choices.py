@@ -64,16 +64,6 @@ ExcludeComponent = Annotated[
     ),
 ]
 
-SourceRepo = Annotated[
-    str | None,
-    typer.Option(
-        "--source-repo",
-        metavar="HOST/PROJECT",
-        help="Where the images are, in place of the BOM's own base repository.",
-        envvar="TKG_MIRROR_SOURCE_REPO",
-    ),
-]
-
 Rewrite = Annotated[
     list[str] | None,
     typer.Option(

@@ -53,9 +53,9 @@ class Wanted:
             return replace(self, earlier=run)
         lost = {str(image.reference) for image, _fault in self.failed}
         images = {str(image.reference): image for image in self.images.images}
-        run.check({*images, *lost}, "what is asked for now")
         boms = {name for name, image in images.items() if image.kind == "bom"}
         _refuse_untried(images, boms, run)
+        run.check({*images, *lost}, "what is asked for now")
         failed = tuple(image for name, image in images.items() if name in run.failed)
         return replace(self, images=replace(self.images, images=failed))
 

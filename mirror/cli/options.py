@@ -23,7 +23,6 @@ from mirror.cli.choices import (
     ExcludeComponent,
     Infrastructure,
     Rewrite,
-    SourceRepo,
     TkgVersion,
     Tkr,
 )
@@ -76,6 +75,17 @@ class OutputOptions:
             "--log-format", help="How to write what is told.", envvar="TKG_MIRROR_LOG_FORMAT"
         ),
     ] = Format.TEXT
+
+
+SourceRepo = Annotated[
+    str | None,
+    typer.Option(
+        "--source-repo",
+        metavar="HOST/PROJECT",
+        help="Where the images are, in place of the BOM's own base repository.",
+        envvar="TKG_MIRROR_SOURCE_REPO",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
