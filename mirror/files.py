@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from mirror.errors import MachineFault
@@ -15,10 +16,56 @@ def write_plan(path: Path, text: str, mark: str) -> None:
     name was typed by mistake, and never a device or a link.
     """
     refuse_other(path, mark)
+    _replace(path, text.encode("utf-8"))
+
+
+def write_all(folder: Path, files: Iterable[tuple[str, bytes]], *, force: bool) -> None:
+    """Write files into a folder, which is made if it is not there, each whole or not at all.
+
+    A file that has these bytes already is left alone. One with others is replaced with ``force``
+    only, and a link, folder or device never: MachineFault, before anything is written.
+    """
+    missing = [(folder / name, content) for name, content in files]
+    missing = [(path, content) for path, content in missing if not _is(path, content)]
+    taken = [path for path, _content in missing if path.exists() or path.is_symlink()]
+    for path in taken:
+        if path.is_symlink() or not path.is_file():
+            raise MachineFault("this name is taken by no file", fact=str(path), hint=_ELSEWHERE)
+    if taken and not force:
+        names = "\n".join(map(str, taken))
+        hint = "choose another folder, or replace what is there with --force"
+        raise MachineFault("files exist with other content", fact=names, hint=hint)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        raise MachineFault.from_os("cannot make a folder", cause) from cause
+    for path, content in missing:
+        _replace(path, content)
+
+
+def refuse_no_folder(path: Path) -> None:
+    """MachineFault where something else than a folder has this name."""
+    if path.exists() and not path.is_dir():
+        raise MachineFault("not a folder", fact=str(path), hint=_ELSEWHERE)
+
+
+def _is(path: Path, content: bytes) -> bool:
+    """True for a file with just these bytes."""
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size != len(content):
+            return False
+        return path.read_bytes() == content
+    except OSError as cause:
+        raise MachineFault.from_os("cannot read a file", cause) from cause
+
+
+def _replace(path: Path, content: bytes) -> None:
     beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        with beside.open("x", encoding="utf-8") as file:
-            file.write(text)
+        with beside.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         beside.replace(path)
     except OSError as cause:
         beside.unlink(missing_ok=True)
@@ -40,3 +87,4 @@ def refuse_other(path: Path, mark: str) -> None:
 
 
 _OTHER = "choose another name"
+_ELSEWHERE = "choose another folder"

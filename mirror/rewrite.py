@@ -28,9 +28,19 @@ class Rewrites:
         """The reference to fetch instead; tag and digest stay."""
         for old, new in self.pairs:
             if reference.name == old or reference.name.startswith(old + "/"):
-                host, _, path = (new + reference.name[len(old) :]).partition("/")
+                host, path = _parted(new + reference.name[len(old) :])
                 return replace(reference, host=host, repository=path)
         return reference
+
+    def hosts_below(self, name: str) -> set[str]:
+        """The registries that hold what is named ``name`` or lies below it."""
+        places = [name, *(old for old, _new in self.pairs if old.startswith(f"{name}/"))]
+        return {self.apply(Reference(*_parted(place))).host for place in places}
+
+
+def _parted(name: str) -> tuple[str, str]:
+    host, _, path = name.partition("/")
+    return host, path
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -30,6 +30,7 @@ FORBIDDEN = (
     ("mirror", "httpx", ("mirror.registry",)),
     ("mirror", "httpcore", ("mirror.registry.transport",)),
     ("mirror", "oras", ("mirror.registry",)),
+    ("mirror", "requests", ("mirror.registry.artifact",)),
     ("mirror", "tenacity", ("mirror.transfer.retry",)),
     ("mirror", "tests", ()),
     ("mirror", "scripts", ()),

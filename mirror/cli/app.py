@@ -9,6 +9,7 @@ import typer
 from mirror import __version__
 from mirror.cli import (
     bom_diff,
+    bom_fetch,
     bom_images,
     bom_show,
     bundle_create,
@@ -34,7 +35,7 @@ app = typer.Typer(
     help="Carry the images of a Tanzu Kubernetes Grid release across an air gap.",
     **_COMMON,  # type: ignore[arg-type]
 )
-bom_app = typer.Typer(help="Look at BOM files.", **_COMMON)  # type: ignore[arg-type]
+bom_app = typer.Typer(help="Get BOM files, and look at them.", **_COMMON)  # type: ignore[arg-type]
 bundle_app = typer.Typer(help="Make, check and push bundles.", **_COMMON)  # type: ignore[arg-type]
 app.add_typer(bom_app, name="bom")
 app.add_typer(bundle_app, name="bundle")
@@ -59,6 +60,7 @@ def root(
 command(bom_app, "show", "bom")(bom_show.show)
 command(bom_app, "images", "images")(bom_images.images)
 command(bom_app, "diff", "diff")(bom_diff.diff)
+command(bom_app, "fetch", "fetch")(bom_fetch.fetch)
 command(bundle_app, "plan", "plan")(bundle_plan.plan)
 command(bundle_app, "create", "run")(bundle_create.create)
 command(bundle_app, "show", "bundle")(bundle_show.show)

@@ -52,6 +52,7 @@ def create(
         taken = inputs.images == "-"
         reach = access(registry, Side.SOURCE, wanted.hosts, stdin_taken=taken, listener=listener)
         with Registries(reach) as source:
+            wanted = wanted.read(source, reach.settings, listener)
             creation = Creation(
                 wanted.images,
                 source,
@@ -63,6 +64,7 @@ def create(
                 carry=carry.carry(),
                 members=wanted.members,
                 earlier=earlier,
+                failed=wanted.failed,
             )
             report = make(creation, to, force=force)
     hint = "mend what is listed and run it again, with --force to replace the smaller bundle"

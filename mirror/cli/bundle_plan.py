@@ -41,6 +41,7 @@ def plan(
             registry, Side.SOURCE, wanted.hosts, stdin_taken=stdin_taken, listener=listener
         )
         with Registries(reach) as source:
+            wanted = wanted.read(source, reach.settings, listener)
             creation = Creation(
                 wanted.images,
                 source,
@@ -50,6 +51,7 @@ def plan(
                 wanted.pins,
                 carry=carry.carry(),
                 members=wanted.members,
+                failed=wanted.failed,
             )
             resolution = resolve(creation)
     document = planfile.to_json(

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
 
-from bom.images import ImageSet, images_of_boms, images_of_list, merge
+from bom.images import ImageSet, WantedImage, images_of_boms, images_of_list, merge
 from bom.limits import MAX_FILE_BYTES
 from bom.parse import read_bom
 from bom.reference import Reference
+from bom.select import Selection, select
 from mirror import planfile
 from mirror.cli.options import Inputs, RegistryOptions
 from mirror.cli.values import allowed_hosts
-from mirror.errors import InputFault, MachineFault, Side, UsageFault
+from mirror.errors import Fault, InputFault, MachineFault, Side, Unresolved, UsageFault
 from mirror.events import Listener, silent
 from mirror.oci.digest import Digest
 from mirror.registry.connection import Access
 from mirror.registry.credentials import Credentials, CredentialStore, Secret
+from mirror.registry.remote import Registries
 from mirror.registry.tls import TlsOptions
+from mirror.release import REPOSITORY, Request, read_release
 from mirror.report import earlier
 from mirror.report.earlier import Earlier
 from mirror.rewrite import Rewrites
-from mirror.settings import MAX_PLAN
+from mirror.settings import MAX_PLAN, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,39 +40,144 @@ class Wanted:
     pins: Mapping[Reference, Digest] = field(default_factory=dict)
     members: Mapping[Reference, tuple[Digest, ...]] | None = None
     """From a plan: its imgpkg bundles. A plan lists what comes along with images already."""
+    release: Request | None = None
+    """A release that is still to be read from its registry; ``images`` are those beside it."""
+    selection: Selection = field(default_factory=Selection)
+    """What to choose from all images once the release is among them."""
+    earlier: Earlier | None = None
+    """An earlier run, of which to choose only what failed once the release is read."""
+    failed: tuple[tuple[WantedImage, Fault], ...] = ()
+    """BOMs of the release that could not be read."""
 
     def failed_in(self, run: Earlier) -> Wanted:
         """Only what failed in an earlier run of the same inputs; InputFault for one of others."""
-        run.check_named([image.reference for image in self.images.images])
-        left = tuple(image for image in self.images.images if run.concerns(image.reference))
+        if self.release:
+            return replace(self, earlier=run)
+        images = {str(image.reference): image for image in self.images.images}
+        boms = {name for name, image in images.items() if image.kind == "bom"}
+        _refuse_untried(images, boms, run)
+        lost = (image.reference for image, _fault in self.failed)
+        run.check_named([*(image.reference for image in images.values()), *lost])
+        left = tuple(image for image in images.values() if run.concerns(image.reference))
         return replace(self, images=replace(self.images, images=left))
+
+    def read(self, source: Registries, settings: Settings, listener: Listener) -> Wanted:
+        """The same with the release read from its registry, if there is one to read.
+
+        Raises Fault where that cannot be; TKrs that cannot be read are in ``failed``.
+        """
+        if self.release is None:
+            return self
+        # Imported here: oras costs 0.3 s that other inputs save.
+        from mirror.registry.artifact import Artifacts
+
+        found = read_release(self.release, Artifacts(source), self.rewrites, settings, listener)
+        images = _selected(merge([found.images, self.images]), self.selection, found.failed)
+        whole = Wanted(images, self.rewrites, found.pins, failed=found.failed)
+        return whole.failed_in(self.earlier) if self.earlier else whole
 
     @property
     def hosts(self) -> set[str]:
         """The registries that will be asked."""
-        return {self.rewrites.apply(image.reference).host for image in self.images.images}
+        hosts = {self.rewrites.apply(image.reference).host for image in self.images.images}
+        if self.release:
+            hosts |= self.rewrites.hosts_below(self.release.repository)
+        return hosts
 
 
 def read_inputs(inputs: Inputs) -> Wanted:
-    """Read every BOM, list or plan named; UsageFault where options contradict each other."""
+    """Read every BOM, list or plan named; UsageFault where options contradict each other.
+
+    A release that is asked for by its version is not read yet: ``Wanted.read`` does it.
+    """
     rewrites = Rewrites.parse(inputs.rewrite or [])
+    _refuse_contradictions(inputs)
     if inputs.plan:
-        if inputs.bom or inputs.images or inputs.source_repo:
-            raise UsageFault(
-                "a plan already says which images", fact="--plan stands with --rewrite alone"
-            )
         planned = planfile.parse(_read(inputs.plan, MAX_PLAN), inputs.plan)
         return Wanted(planned.images, rewrites, planned.pins, planned.members)
-    if not (inputs.bom or inputs.images):
-        raise UsageFault("nothing to carry", fact="give --bom FILE, --images FILE or --plan FILE")
-    sets = []
+    selection = Selection(tuple(inputs.component or ()), tuple(inputs.exclude_component or ()))
+    beside = merge(list(_of_files(inputs)))
+    if not inputs.tkg_version:
+        return Wanted(_selected(beside, selection), rewrites)
+    return Wanted(beside, rewrites, release=_request(inputs), selection=selection)
+
+
+def _of_files(inputs: Inputs) -> Iterator[ImageSet]:
+    """The images of the files that are named."""
     if inputs.bom:
-        boms = [read_bom(path) for path in inputs.bom]
-        sets.append(images_of_boms(boms, source_repo=inputs.source_repo, own_images=True))
+        yield images_of_boms(
+            [read_bom(path) for path in inputs.bom],
+            source_repo=inputs.source_repo,
+            own_images=True,
+            infrastructures=inputs.infrastructure,
+        )
     if inputs.images:
         text = _decode(_read(inputs.images, MAX_FILE_BYTES), inputs.images)
-        sets.append(images_of_list(text, inputs.images, source_repo=inputs.source_repo))
-    return Wanted(merge(sets), rewrites)
+        yield images_of_list(text, inputs.images, source_repo=inputs.source_repo)
+
+
+def _refuse_contradictions(inputs: Inputs) -> None:
+    chosen = (inputs.infrastructure, inputs.component, inputs.exclude_component)
+    of_release = (inputs.tkr, inputs.all_tkrs, inputs.compatibility_path)
+    files = (inputs.bom, inputs.images, inputs.tkg_version)
+    if inputs.plan:
+        if any((*files, *chosen, *of_release, inputs.source_repo)):
+            fact = "--plan stands with --rewrite alone"
+            raise UsageFault("a plan already says which images", fact=fact)
+        return
+    if not any(files):
+        fact = "give --tkg-version V, --bom FILE, --images FILE or --plan FILE"
+        raise UsageFault("nothing to carry", fact=fact)
+    if inputs.tkg_version and inputs.bom:
+        fact = "--tkg-version reads them from the registry, and stands without --bom"
+        raise UsageFault("the BOMs cannot come from two places", fact=fact)
+    if any(of_release) and not inputs.tkg_version:
+        fact = "--tkr, --all-tkrs and --compatibility-path need --tkg-version"
+        raise UsageFault("no release is named", fact=fact)
+    if inputs.infrastructure and not (inputs.bom or inputs.tkg_version):
+        fact = "--infrastructure needs --bom or --tkg-version"
+        raise UsageFault("no BOM is named that has TKr packages", fact=fact)
+    refuse_two_choices(inputs.tkr, all_tkrs=inputs.all_tkrs)
+
+
+def refuse_two_choices(tkr: list[str] | None, *, all_tkrs: bool) -> None:
+    """UsageFault where TKrs are named and all of them are asked for."""
+    if tkr and all_tkrs:
+        raise UsageFault("all TKrs, or those that are named", fact="--tkr excludes --all-tkrs")
+
+
+def _selected(
+    images: ImageSet, selection: Selection, failed: tuple[tuple[WantedImage, Fault], ...] = ()
+) -> ImageSet:
+    """The images that are chosen; what ``failed`` may be why a choice matches nothing."""
+    if selection == Selection():
+        return images
+    try:
+        return select(images, selection)
+    except InputFault:
+        if failed:
+            raise Unresolved([(str(image.reference), fault) for image, fault in failed]) from None
+        raise
+
+
+def _refuse_untried(images: Collection[str], boms: Collection[str], run: Earlier) -> None:
+    """InputFault where an earlier run could not read a BOM, and so never tried its images."""
+    unread, untried = run.failed.intersection(boms), set(images) - run.images
+    if unread and untried:
+        fact = f"{run.file}: {min(unread)} could not be read, and {len(untried)} images follow it"
+        hint = "run the same command again, whole"
+        raise InputFault("the earlier run did not know all images", fact=fact, hint=hint)
+
+
+def _request(inputs: Inputs) -> Request:
+    return Request(
+        inputs.tkg_version or "",
+        tuple(inputs.tkr or ()),
+        inputs.all_tkrs,
+        inputs.source_repo or REPOSITORY,
+        inputs.compatibility_path,
+        tuple(inputs.infrastructure) if inputs.infrastructure else None,
+    )
 
 
 def read_earlier(name: str | None, *, stdin_taken: bool) -> Earlier | None:

@@ -16,6 +16,16 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from mirror.cli.choices import (
+    AllTkrs,
+    CompatibilityPath,
+    Component,
+    ExcludeComponent,
+    Infrastructure,
+    Rewrite,
+    TkgVersion,
+    Tkr,
+)
 from mirror.cli.failures import reported
 from mirror.cli.values import rate
 from mirror.errors import Fault
@@ -94,6 +104,10 @@ class Inputs:
         list[str] | None,
         typer.Option("--bom", metavar="FILE", help="A TKG BOM or TKr BOM file. Repeatable."),
     ] = None
+    tkg_version: TkgVersion = None
+    tkr: Tkr = None
+    all_tkrs: AllTkrs = False
+    compatibility_path: CompatibilityPath = None
     images: Annotated[
         str | None,
         typer.Option(
@@ -104,15 +118,11 @@ class Inputs:
         str | None,
         typer.Option("--plan", metavar="FILE", help="A plan: its images, pinned to its digests."),
     ] = None
+    infrastructure: Infrastructure = None
+    component: Component = None
+    exclude_component: ExcludeComponent = None
     source_repo: SourceRepo = None
-    rewrite: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--rewrite",
-            metavar="FROM=TO",
-            help="Fetch from TO what is named under FROM. Repeatable; the longest FROM wins.",
-        ),
-    ] = None
+    rewrite: Rewrite = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from mirror.registry.auth import Scopes
 from mirror.registry.connection import Access, Ask, Connection
 from mirror.registry.download import Downloads
 from mirror.registry.upload import Uploads
-from mirror.settings import MAX_MANIFEST, MAX_PAGES
+from mirror.settings import MAX_MANIFEST, MAX_PAGES, MAX_TAG_LIST
 from mirror.text import printable
 
 
@@ -53,6 +53,11 @@ class Registry:
     def requests(self) -> int:
         """Requests sent so far, those for tokens included."""
         return self._wire.requests
+
+    @property
+    def connection(self) -> Connection:
+        """What everything goes through that is said to this registry."""
+        return self._wire
 
     def close(self) -> None:
         """Give back unfinished uploads, then close every connection; whoever uses one fails."""
@@ -160,10 +165,12 @@ class Registry:
         """Every tag, in the registry's order (distribution-spec, "Listing Tags")."""
         what = f"cannot list the tags of {self.host}/{repository}"
         ask, found = self._ask("GET", repository, "tags/list", what), list[str]()
+        left = MAX_TAG_LIST
         for _ in range(MAX_PAGES):
             with self._wire.exchange(ask) as response:
                 self._wire.expect(response, what, 200)
-                raw = self._wire.bounded(response, MAX_MANIFEST, what)
+                raw = self._wire.bounded(response, min(MAX_MANIFEST, left), what)
+                left -= len(raw)
                 link = response.links.get("next", {}).get("url", "")
             found += self._tag_page(raw, what)
             if not link:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from bom.images import ImageSet, WantedImage
@@ -11,6 +12,7 @@ from mirror.bundle.damage import Damage
 from mirror.bundle.inventory import Inventory
 from mirror.errors import Fault, Unresolved
 from mirror.events import ImageFailed
+from mirror.release import Release
 from mirror.report.run import ImageResult, RunReport
 
 
@@ -71,6 +73,22 @@ def failure(fault: Fault, thing: str, failed: Sequence[ImageFailed] = ()) -> dic
 def images(found: ImageSet) -> dict[str, Any]:
     """``tkg-mirror/images/v1``."""
     return {"schema": "tkg-mirror/images/v1", "images": [_image(image) for image in found.images]}
+
+
+def fetched(folder: Path, release: Release) -> dict[str, Any]:
+    """``tkg-mirror/fetch/v1``; a digest is that of the image which the file came in."""
+    return {
+        "schema": "tkg-mirror/fetch/v1",
+        "files": [
+            {
+                "file": str(folder / document.name),
+                "reference": str(document.reference),
+                "digest": str(document.digest),
+                "size": len(document.content),
+            }
+            for document in release.documents
+        ],
+    }
 
 
 def bundle(inventory: Inventory) -> dict[str, Any]:

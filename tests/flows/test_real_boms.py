@@ -46,7 +46,9 @@ def test_every_image_of_a_release_arrives_as_it_was(
         *("-o", bundle, "--format", "json"),
     )
     assert made.code == 0, made.err
-    assert len(made.json["images"]) == len(images) == IMAGES
+    # TKr packages are asked for, and missing ones are no failure.
+    there = [each for each in made.json["images"] if each["status"] != "absent"]
+    assert len(there) == len(images) == IMAGES
     assert run("bundle", "verify", bundle).code == 0
     pushed = run("bundle", "push", bundle, f"{registry.host}/air", "--plain-http")
     assert pushed.code == 0, pushed.err

@@ -7,7 +7,7 @@ import pytest
 
 from mirror.errors import Misbehaved, NotFound, RegistryFault, Unreachable
 from mirror.registry.client import Registry
-from mirror.settings import MAX_MANIFEST, MAX_PAGES
+from mirror.settings import MAX_MANIFEST, MAX_PAGES, MAX_TAG_LIST
 from tests.fakes.behaviours import answer, cut, with_headers
 from tests.fakes.message import Reply, Request, json_reply
 from tests.fakes.simple import FakeRegistry
@@ -74,6 +74,17 @@ def test_pages_without_end_are_given_up(client: Registry, fake: FakeRegistry) ->
     fake.on("GET", LIST, next_one)
     assert str(MAX_PAGES) in fault_of(Misbehaved, client.tags, REPOSITORY).fact
     assert len(fake.requests) == MAX_PAGES
+
+
+def test_pages_that_grow_beyond_memory_are_given_up(client: Registry, fake: FakeRegistry) -> None:
+    def large_one(request: Request, _go: object) -> Reply:
+        number = int(request.query.get("last", 0)) + 1
+        link = f'</v2/{REPOSITORY}/tags/list?last={number}>; rel="next"'
+        return json_reply({"tags": ["a" * (MAX_MANIFEST - 100)]}, Link=link)
+
+    fake.on("GET", LIST, large_one)
+    assert "larger than" in fault_of(Misbehaved, client.tags, REPOSITORY).fact
+    assert len(fake.requests) == MAX_TAG_LIST // MAX_MANIFEST + 1
 
 
 @pytest.mark.parametrize(
