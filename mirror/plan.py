@@ -92,8 +92,9 @@ def deliveries(
 
     The first two arguments pair a repository with an image; ``complete`` ones are there already,
     and are mounted from in their order. ``origins`` says where at the source each blob is read;
-    a bundle has no such places. The repositories are sorted, whatever the order of the images: a run after a kill has to look
-    first where the one before it has sent to, or it would send the blob once more.
+    a bundle has no such places. The repositories are sorted, whatever the order of the images: a
+    run after a kill has to look first where the one before it has sent to, or it would send the
+    blob once more.
     """
     holders: dict[Digest, dict[str, None]] = {}
     for repository, graph in complete:
