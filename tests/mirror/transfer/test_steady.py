@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from mirror.errors import IntegrityFault, RegistryFault, Side, Unreachable
+from mirror.errors import IntegrityFault, Refused, Side, Unreachable
 from mirror.events import Event, Waiting, silent
 from mirror.oci.descriptor import Descriptor
 from mirror.ports import Piece
@@ -16,10 +16,6 @@ from mirror.transfer.steady import Steady
 from tests.mirror.transfer.memory import Shelf, blob
 
 CONTENT = bytes(range(256)) * (3 * PROGRESS // 256)
-
-
-class Refused(RegistryFault):
-    """One that will not pass."""
 
 
 def cut() -> Unreachable:
