@@ -292,6 +292,24 @@ def test_a_failure_is_told_in_json_too(
     assert ran.json["error"]["whose"] == f"the destination registry {target.host}"
 
 
+@pytest.mark.parametrize(
+    ("wrong", "code", "word"),
+    [
+        (["h.example.com/air"], 2, "nothing to carry"),
+        (["h.example.com/air", "--images", "-", "--plan", "p.json"], 2, "--plan"),
+        (["h.example.com/air:v1", "--images", "-"], 3, "air:v1"),
+        (["", "--images", "-"], 3, "not an image reference"),
+        (["h.example.com/air", "--images", "-", "--only-failed", "-"], 2, "standard input"),
+        (["--images", "-"], 2, "DEST"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_meant_is_refused(wrong: list[str], code: int, word: str) -> None:
+    ran = run("copy", *wrong, stdin="registry.example.com/tkg/app:v1\n")
+    assert ran.code == code
+    assert word in ran.err
+
+
 # --- wrong bytes ------------------------------------------------------------------------------
 
 
