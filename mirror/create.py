@@ -32,7 +32,7 @@ from mirror.transfer.retry import Retry
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """Everything a create needs to know."""
+    """Everything a create needs to know, and a copy of what it reads."""
 
     images: ImageSet
     source: Registries
@@ -177,14 +177,7 @@ def _report(
     seconds: float,
 ) -> RunReport:
     results = [_result(image, broken) for image in resolution.images]
-    results += [
-        ImageResult(str(wanted.reference), None, "failed", reason_of(fault), fault)
-        for wanted, fault in resolution.failed
-    ]
-    results += [
-        ImageResult(str(wanted.reference), None, "absent", "the source does not have it")
-        for wanted in resolution.absent
-    ]
+    results += unresolved(resolution)
     tally = sum((o.result for o in outcomes if o.result), Tally())
     heads = sum(len(manifest.raw) for manifest in contents.manifests.values())
     return RunReport(
@@ -196,6 +189,19 @@ def _report(
         creation.source.requests,
         (*creation.images.notices, *resolution.notices),
     )
+
+
+def unresolved(resolution: Resolution) -> list[ImageResult]:
+    """Results for what the source did not give."""
+    failed = [
+        ImageResult(str(wanted.reference), None, "failed", reason_of(fault), fault)
+        for wanted, fault in resolution.failed
+    ]
+    absent = [
+        ImageResult(str(wanted.reference), None, "absent", "the source does not have it")
+        for wanted in resolution.absent
+    ]
+    return failed + absent
 
 
 def _result(image: Resolved, broken: Mapping[Reference, Fault]) -> ImageResult:

@@ -24,9 +24,11 @@ Exit codes are made from these classes in ``mirror.cli.failures`` and nowhere el
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from bom.errors import Fault, InputFault
+from mirror import moved
 
 __all__ = [
     "BundleFault",
@@ -48,6 +50,7 @@ __all__ = [
     "Unresolved",
     "Untrusted",
     "UsageFault",
+    "first_moved",
 ]
 
 
@@ -79,12 +82,12 @@ class Unresolved(InputFault):
         count = len(causes)
         super().__init__(f"{count} image{'s' if count > 1 else ''} cannot be resolved", fact=lines)
         self.causes = causes
-        # A registry that cannot be reached or refuses is the matter to see to first: what it
-        # lacks will show afterwards.
-        for _reference, fault in causes:
-            if not isinstance(fault, NotFound):
-                self.whose, self.hint = fault.whose, fault.hint
-                break
+        # A registry that is gone needs another command. Then one that cannot be reached or
+        # refuses is the matter to see to first: what it lacks will show afterwards.
+        faults = [fault for _reference, fault in causes]
+        others = (fault for fault in faults if not isinstance(fault, NotFound))
+        if first := first_moved(faults) or next(others, None):
+            self.whose, self.hint = first.whose, first.hint
 
 
 def _short(reference: str, fault: Fault) -> str:
@@ -108,6 +111,17 @@ class RegistryFault(Fault):
         """Say whose matter it is: that of a registry, even where its store answered."""
         self.host = host
         self.whose = f"the {self.side} registry {host}"
+        self.hint = self.moved or self.hint
+
+    @property
+    def moved(self) -> str:
+        """What to do about a source that is no more, however that shows; else nothing."""
+        return moved.advice(self.host) if self.side is Side.SOURCE else ""
+
+
+def first_moved(faults: Iterable[Fault | None]) -> RegistryFault | None:
+    """The first fault of a source that is no more, whose hint helps with the others too."""
+    return next((f for f in faults if isinstance(f, RegistryFault) and f.moved), None)
 
 
 class Unreachable(RegistryFault):
@@ -225,7 +239,7 @@ class IntegrityFault(Fault):
 
 
 class TagTaken(IntegrityFault):
-    """Tags at the destination name other images than the bundle does."""
+    """Tags at the destination name other images than those that are brought."""
 
     name = "tag-taken"
     whose = "the destination's operator"
@@ -236,7 +250,7 @@ class TagTaken(IntegrityFault):
         name, there, ours = taken[0]
         what = f"{host} has other images under {len(taken)} of these tags"
         super().__init__(what, member=name, expected=ours, got=there)
-        self.fact = "\n".join(f"{n}: there {t}, in the bundle {o}" for n, t, o in sorted(taken))
+        self.fact = "\n".join(f"{n}: there {t}, ours {o}" for n, t, o in sorted(taken))
 
 
 class BundleFault(Fault):

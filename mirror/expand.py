@@ -85,9 +85,9 @@ class _Gathered:
     def refuse(self, images: Iterable[Resolved]) -> None:
         """These would lead on and on."""
         for image in images:
-            reference = image.wanted.reference
+            reference, host = image.wanted.reference, image.origin.partition("/")[0]
             fact = f"nested more than {MAX_COMPANION_ROUNDS} deep"
-            fault = Misbehaved(Side.SOURCE, reference.host, f"cannot follow {reference}", fact=fact)
+            fault = Misbehaved(Side.SOURCE, host, f"cannot follow {reference}", fact=fact)
             self._failed[reference] = (image.wanted, fault)
 
     def resolution(self) -> Resolution:

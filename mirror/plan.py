@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bom.images import ImageSet
@@ -85,13 +85,17 @@ def fetches(resolved: Iterable[Resolved]) -> list[Move]:
 
 
 def deliveries(
-    missing: Iterable[tuple[str, ImageGraph]], complete: Iterable[tuple[str, ImageGraph]]
+    missing: Iterable[tuple[str, ImageGraph]],
+    complete: Iterable[tuple[str, ImageGraph]],
+    origins: Mapping[Digest, str] | None = None,
 ) -> list[Move]:
     """Moves into a registry: for every blob each repository that needs it and which hold it.
 
-    Both arguments pair a repository with an image; ``complete`` ones are there already. The
-    repositories are sorted, whatever the order of the images: a run after a kill has to look
-    first where the one before it has sent to, or it would send the blob once more.
+    The first two arguments pair a repository with an image; ``complete`` ones are there already,
+    and are mounted from in their order. ``origins`` says where at the source each blob is read;
+    a bundle has no such places. The repositories are sorted, whatever the order of the images: a
+    run after a kill has to look first where the one before it has sent to, or it would send the
+    blob once more.
     """
     holders: dict[Digest, dict[str, None]] = {}
     for repository, graph in complete:
@@ -101,17 +105,18 @@ def deliveries(
     for repository, graph in missing:
         for blob in graph.blobs:
             needed.setdefault(blob.digest, (blob, {}))[1][repository] = None
+    origins = origins or {}
     moves = (
-        _delivery(blob, sorted(targets), holders.get(blob.digest, {}))
+        _delivery(blob, origins.get(blob.digest, ""), sorted(targets), holders.get(blob.digest, {}))
         for blob, targets in needed.values()
     )
     # Two tags of one repository share layers: where one is complete, nothing is left to move.
     return [move for move in moves if move.targets]
 
 
-def _delivery(blob: Descriptor, targets: list[str], holders: dict[str, None]) -> Move:
+def _delivery(blob: Descriptor, origin: str, targets: list[str], holders: dict[str, None]) -> Move:
     left = tuple(target for target in targets if target not in holders)
-    return Move(blob, "", left, tuple(holders))
+    return Move(blob, origin, left, tuple(holders))
 
 
 def _all_blobs(graph: ImageGraph) -> Iterable[Descriptor]:

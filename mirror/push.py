@@ -1,29 +1,17 @@
-"""Bundle to registry: look, move, publish, read back."""
+"""Bundle to registry."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from bom.reference import Reference
 from mirror.bundle.contents import Carried
 from mirror.bundle.reader import Bundle
-from mirror.errors import Fault
-from mirror.events import ImageFailed, Listener, PhaseStarted
-from mirror.oci.digest import Digest
-from mirror.oci.graph import ImageGraph
-from mirror.plan import check_destinations, deliveries
-from mirror.ports import Move
+from mirror.deliver import Delivery
+from mirror.events import Listener
 from mirror.registry.client import Registry
-from mirror.registry.remote import Project
-from mirror.report.run import ImageResult, RunReport, ordered, reason_of
-from mirror.settings import MANIFESTS_AT_A_TIME, Settings
-from mirror.transfer.crew import Crew, Outcome
-from mirror.transfer.engine import Engine, Tally
-from mirror.transfer.limit import Limit
-from mirror.transfer.publish import Publication, Publisher
-from mirror.transfer.retry import Retry
+from mirror.report.run import RunReport
+from mirror.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,147 +29,20 @@ class Push:
     """References of the images to push; None: all that the bundle holds."""
 
     def run(self) -> RunReport:
-        """Push what the destination lacks; the report tells every image.
-
-        Nothing is visible at the destination before all its bytes are, and nothing moves
-        while two images want one place or a tag there names something else.
-        """
-        began = time.monotonic()
-        contents = self.bundle.contents()
-        images = [self._publication(image) for image in contents.images if self._chosen(image)]
-        check_destinations(
-            (f"{i.repository}:{i.tag}", i.reference, i.digest) for i in images if i.tag
+        """Push what the destination lacks, as ``Delivery.run`` says."""
+        delivery = Delivery(
+            self.bundle,
+            str(self.bundle.path),
+            self.registry,
+            self.project,
+            self.settings,
+            self.listener,
+            self.overwrite,
+            self.keep_going,
         )
-        surveyed = self._survey(images)
-        present = [o.item for o in surveyed if o.result == o.item.digest]
-        missing = [o.item for o in surveyed if not o.fault and o.result != o.item.digest]
-        moved = self._move(missing, present)
-        whole, broken = _sort_out(missing, moved)
-        self._tell(broken)
-        published = self._publish(whole)
-        results = [*_unknown(surveyed), *_present(present), *broken, *_published(published)]
-        return self._report(results, present, moved, published, time.monotonic() - began)
+        return delivery.run((image, "") for image in self._chosen())
 
-    def _chosen(self, image: Carried) -> bool:
-        return self.only is None or image.reference in self.only
-
-    def _tell(self, failed: Iterable[ImageResult]) -> None:
-        """Say at once what failed: a later fault may end the run before its result."""
-        for image in failed:
-            self.listener(ImageFailed(image.reference, image.digest, image.reason))
-
-    def _publication(self, image: Carried) -> Publication:
-        repository = f"{self.project}/{image.path}" if self.project else image.path
-        # The whole name must fit too: 255 characters with the host (distribution-spec).
-        Reference.parse(f"{self.registry.host}/{repository}")
-        return Publication(image.reference, repository, image.tag, image.graph)
-
-    def _survey(self, images: Sequence[Publication]) -> list[Outcome[Publication, Digest | None]]:
-        self.listener(PhaseStarted("look up", len(images)))
-        publisher = self._publisher()
-        found = publisher.survey(images)
-        self._tell(_unknown(found))
-        publisher.refuse_taken((outcome.item, outcome.result) for outcome in found)
-        return found
-
-    def _move(
-        self, missing: Sequence[Publication], present: Sequence[Publication]
-    ) -> list[Outcome[Move, Tally]]:
-        moves = deliveries(_places(missing), _places(present))
-        total = sum(move.descriptor.size for move in moves)
-        self.listener(PhaseStarted("push", len(moves), total))
-        return self._engine(self._crew()).run(moves)
-
-    def _engine(self, crew: Crew) -> Engine:
-        limit = Limit(self.settings.limit_rate, crew.stop)
-        project, place = Project(self.registry), str(self.bundle.path)
-        return Engine(self.bundle, project, place, crew, self._retry(crew), self.listener, limit)
-
-    def _publish(self, images: Sequence[Publication]) -> list[Outcome[Publication, int]]:
-        self.listener(PhaseStarted("publish", len(images)))
-        return self._publisher().publish(images)
-
-    def _publisher(self) -> Publisher:
-        crew = Crew(min(self.settings.concurrency, MANIFESTS_AT_A_TIME), self.keep_going)
-        host, overwrite = self.registry.host, self.overwrite
-        return Publisher(
-            self.registry, crew, self._retry(crew), self.listener, host, overwrite, self._complete
-        )
-
-    def _complete(self, image: Publication) -> None:
-        """Move once more what the registry lacks of an image, though it said it had it all."""
-        crew = Crew(1)
-        self._engine(crew).run(deliveries([(image.repository, image.graph)], []))
-
-    def _retry(self, crew: Crew) -> Retry:
-        return Retry(self.settings.retries, crew, self.listener, self.settings.first_pause)
-
-    def _crew(self) -> Crew:
-        return Crew(self.settings.concurrency, self.keep_going)
-
-    def _report(
-        self,
-        results: Iterable[ImageResult],
-        present: Iterable[Publication],
-        moved: Iterable[Outcome[Move, Tally]],
-        published: Iterable[Outcome[Publication, int]],
-        seconds: float,
-    ) -> RunReport:
-        tally = sum((o.result for o in moved if o.result), Tally())
-        heads = sum(o.result or 0 for o in published)
-        there = {blob.digest: blob.size for image in present for blob in image.graph.blobs}
-        skipped = tally.skipped + sum(there.values())
-        requests = self.registry.requests
-        return RunReport(
-            ordered(results), tally.moved + heads, skipped, tally.mounted, seconds, requests
-        )
-
-
-def _places(images: Iterable[Publication]) -> Iterable[tuple[str, ImageGraph]]:
-    return ((image.repository, image.graph) for image in images)
-
-
-def _sort_out(
-    images: Iterable[Publication], moved: Iterable[Outcome[Move, Tally]]
-) -> tuple[list[Publication], list[ImageResult]]:
-    """Images all of whose blobs are there, and results for the others."""
-    failed = {(digest, target): fault for digest, target, fault in _missed(moved)}
-    whole, broken = list[Publication](), list[ImageResult]()
-    for image in images:
-        needed = ((blob.digest, image.repository) for blob in image.graph.blobs)
-        fault = next((failed[each] for each in needed if each in failed), None)
-        if fault:
-            broken.append(_failed(image, fault))
-        else:
-            whole.append(image)
-    return whole, broken
-
-
-def _missed(moved: Iterable[Outcome[Move, Tally]]) -> Iterable[tuple[Digest, str, Fault]]:
-    """Which blob did not reach which repository, and why."""
-    for outcome in moved:
-        digest = outcome.item.descriptor.digest
-        if outcome.fault:
-            yield from ((digest, target, outcome.fault) for target in outcome.item.targets)
-        elif outcome.result:
-            yield from ((digest, target, fault) for target, fault in outcome.result.missed)
-
-
-def _unknown(surveyed: Iterable[Outcome[Publication, Digest | None]]) -> Iterable[ImageResult]:
-    return (_failed(o.item, o.fault) for o in surveyed if o.fault)
-
-
-def _present(images: Iterable[Publication]) -> Iterable[ImageResult]:
-    return (ImageResult(i.reference, str(i.digest), "present") for i in images)
-
-
-def _published(outcomes: Iterable[Outcome[Publication, int]]) -> Iterable[ImageResult]:
-    for outcome in outcomes:
-        if outcome.fault:
-            yield _failed(outcome.item, outcome.fault)
-        else:
-            yield ImageResult(outcome.item.reference, str(outcome.item.digest), "copied")
-
-
-def _failed(image: Publication, fault: Fault) -> ImageResult:
-    return ImageResult(image.reference, str(image.digest), "failed", reason_of(fault), fault)
+    def _chosen(self) -> Iterable[Carried]:
+        for image in self.bundle.contents().images:
+            if self.only is None or image.reference in self.only:
+                yield image

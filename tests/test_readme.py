@@ -25,6 +25,7 @@ def test_the_help_of_every_command_is_in_the_readme() -> None:
         if group
         for command in group.registered_commands
     }
+    commands |= {f"{command.name} --help" for command in app.registered_commands}
     assert commands | {"--help"} == {command for command, _text in documented(TEXT)}
 
 

@@ -17,6 +17,7 @@ from mirror.cli import (
     bundle_push,
     bundle_show,
     bundle_verify,
+    copy,
 )
 from mirror.cli.options import command
 
@@ -66,3 +67,4 @@ command(bundle_app, "create", "run")(bundle_create.create)
 command(bundle_app, "show", "bundle")(bundle_show.show)
 command(bundle_app, "verify", "verify")(bundle_verify.verify)
 command(bundle_app, "push", "run")(bundle_push.push)
+command(app, "copy", "run")(copy.copy)

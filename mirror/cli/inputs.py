@@ -231,7 +231,7 @@ def _given(options: RegistryOptions, hosts: Collection[str]) -> dict[str, Creden
     if len(hosts) != 1:
         raise UsageFault(
             "a name and password are for one registry",
-            fact=f"these images come from {', '.join(sorted(hosts))}",
+            fact=f"this run talks to {', '.join(sorted(hosts))}",
             hint="log in to each with docker login, or give --registry-config FILE",
         )
     if options.password_stdin:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mirror.cli.options import Format, OutputOptions
 from mirror.cli.streams import print_result
-from mirror.errors import Fault, PartialRun
+from mirror.errors import Fault, PartialRun, first_moved
 from mirror.report import json, text
 from mirror.report.earlier import Earlier
 from mirror.report.run import RunReport
@@ -25,7 +25,8 @@ def tell_run(
 ) -> Fault | None:
     """Print a run's result; a PartialRun, with ``hint``, where some images failed.
 
-    Where all did it was no partial run: the first one's own fault says what to do.
+    Where all did it was no partial run: the first one's own fault says what to do. A registry
+    that is no more needs its own words in either case.
 
     ``done`` is what is true after a whole run. ``earlier`` is the run whose failed images alone
     were tried; the result says so.
@@ -45,11 +46,12 @@ def tell_run(
             )
     if whole:
         return None
-    why = next((image.fault for image in report.failed if image.fault), None)
+    gone = first_moved(image.fault for image in report.failed)
+    why = gone or next((image.fault for image in report.failed if image.fault), None)
     if report.result == "failed" and why:
         return why
     count = f"{len(report.failed)} of {len(report.images)} images"
-    return PartialRun("some images failed", fact=count, hint=hint)
+    return PartialRun("some images failed", fact=count, hint=gone.hint if gone else hint)
 
 
 def nothing_failed(earlier: Earlier) -> RunReport:

@@ -25,7 +25,7 @@ class Earlier:
     images: frozenset[str]
     failed: frozenset[str]
     repository: str | None = None
-    """Where a push went, as TKG's variable names it."""
+    """Where a push or copy went, as TKG's variable names it."""
 
     def check(self, known: Collection[str], place: str) -> None:
         """InputFault where the result has images that ``place``, which has ``known``, lacks."""
@@ -51,14 +51,14 @@ class Earlier:
         return named.name in {_repository_of(each) for each in self.failed}
 
     def check_destination(self, repository: str) -> None:
-        """InputFault for a push to elsewhere: what it had brought there is not here."""
+        """InputFault for a run to elsewhere: what it had brought there is not here."""
         if self.repository not in (None, repository):
-            fact = f"{self.file} is of a push to {self.repository}, and this one is to {repository}"
+            fact = f"{self.file} is of a run to {self.repository}, and this one is to {repository}"
             raise InputFault("the result is of another destination", fact=fact, hint=_THERE)
 
 
 def parse(raw: bytes, file: str) -> Earlier:
-    """Read the JSON result of a create or push; InputFault, naming the file, for anything else.
+    """Read the JSON result of a run; InputFault, naming the file, for anything else.
 
     The result of a run that a fault ended is refused: what it does not name was never tried, and
     would be forgotten if only what it names were done.
@@ -88,7 +88,7 @@ def _repository_of(reference: str) -> str:
 
 
 def _repository(document: dict[str, Any]) -> str | None:
-    """The destination of a push; None in the result of a create, which has no variables."""
+    """The destination of a push or copy; None in the result of a create, which has no variables."""
     variables = document.get("variables")
     if variables is None:
         return None
@@ -111,5 +111,5 @@ def _image(value: Any) -> tuple[str, bool]:
 
 
 _SAME = "give the same BOM files, list, plan or bundle as in that run"
-_THERE = "give the same DEST as in that run, or push without --only-failed"
+_THERE = "give the same DEST as in that run, or run it without --only-failed"
 _WHOLE = "run the same command again, whole: it moves only what is missing"

@@ -22,7 +22,7 @@ class ImageResult:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """What a create or a push did. Sizes in bytes."""
+    """What a create, push or copy did. Sizes in bytes."""
 
     images: tuple[ImageResult, ...]
     moved: int

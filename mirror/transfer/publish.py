@@ -26,6 +26,8 @@ class Publication:
     tag: str | None
     """None: it is there by digest only."""
     graph: ImageGraph
+    origin: str = ""
+    """``host/repository`` where it is read; empty where that is a bundle."""
 
     @property
     def digest(self) -> Digest:

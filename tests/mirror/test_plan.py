@@ -79,6 +79,20 @@ def test_what_another_tag_of_the_same_repository_has_is_not_moved() -> None:
     assert deliveries([("air/a", ONE)], [("air/a", ONE)]) == []
 
 
+def test_each_blob_is_read_at_the_place_that_is_named_for_it() -> None:
+    origins = {Digest.parse(BASE.blob.digest): f"{HOST}/tkg/a"}
+    moves = deliveries([("air/a", ONE), ("air/b", TWO)], [], origins)
+    found = {str(move.descriptor.digest): move.origin for move in moves}
+    assert found[BASE.blob.digest] == f"{HOST}/tkg/a"
+    assert found[NEW.blob.digest] == ""
+
+
+def test_places_to_take_blobs_from_keep_their_order() -> None:
+    """What the destination's own project has comes before the place that is copied from."""
+    found = targets(deliveries([("air/a", ONE)], [("air/z", ONE), ("air/b", ONE)]))
+    assert found[BASE.blob.digest] == (("air/a",), ("air/z", "air/b"))
+
+
 def test_two_images_for_one_place_are_refused() -> None:
     one, two = resolved("a:v1", make_image([OWN])), resolved("a:v1", make_image([NEW]))
     with pytest.raises(IntegrityFault, match="want the destination a:v1") as caught:

@@ -1,0 +1,82 @@
+"""``tkg-mirror copy``: registry to registry."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mirror.cli.options import (
+    CarryOptions,
+    Inputs,
+    KeepGoing,
+    OnlyFailed,
+    OutputOptions,
+    RegistryOptions,
+)
+from mirror.errors import Fault
+
+
+def copy(
+    dest: Annotated[
+        str, typer.Argument(metavar="DEST", help="Where to: host[:port]/project[/...].")
+    ],
+    inputs: Inputs,
+    carry: CarryOptions,
+    registry: RegistryOptions,
+    output: OutputOptions,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace tags that name other images.")
+    ] = False,
+    keep_going: KeepGoing = False,
+    only_failed: OnlyFailed = None,
+) -> Fault | None:
+    """Copy every image that DEST lacks, where both registries can be reached.
+
+    Nothing is kept on this machine. The registry options are for both sides; what is at the same
+    registry already is taken over inside it. Prints the variables that TKG needs.
+    """
+    from dataclasses import replace
+
+    from bom.reference import parse_repository
+    from mirror.cli.console import listening
+    from mirror.cli.inputs import access, read_earlier, read_inputs
+    from mirror.cli.results import nothing_failed, tell_run
+    from mirror.copy import copy as bring
+    from mirror.create import Creation
+    from mirror.errors import Side
+    from mirror.registry.client import Registry
+    from mirror.registry.remote import Registries
+    from mirror.tkg import REPOSITORY, variables
+
+    taken = inputs.images == "-"
+    earlier = read_earlier(only_failed, stdin_taken=taken or registry.password_stdin)
+    host, project = parse_repository(dest)
+    wanted = read_inputs(inputs)
+    if earlier:
+        wanted = wanted.failed_in(earlier)
+    with listening(output) as listener:
+        hosts = wanted.hosts | {host}
+        reach = access(registry, Side.SOURCE, hosts, stdin_taken=taken, listener=listener)
+        block = variables(host, project, reach)
+        if earlier:
+            earlier.check_destination(block[REPOSITORY])
+            if not earlier.failed:
+                return tell_run(nothing_failed(earlier), "nothing is copied", output)
+        there = replace(reach, side=Side.DESTINATION)
+        with Registries(reach) as source, Registry(host, there) as target:
+            creation = Creation(
+                wanted.images,
+                source,
+                reach.settings,
+                listener,
+                wanted.rewrites,
+                wanted.pins,
+                keep_going,
+                carry=carry.carry(),
+                members=wanted.members,
+                earlier=earlier,
+            )
+            report = bring(creation, target, project, overwrite=overwrite)
+    done = f"{block[REPOSITORY]} has {'the images that had failed' if earlier else 'every image'}"
+    return tell_run(report, done, output, variables=block, earlier=earlier)
