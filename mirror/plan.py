@@ -40,12 +40,14 @@ def totals(graphs: Sequence[ImageGraph]) -> Totals:
     return Totals(len(graphs), len(unique), size, listed - size)
 
 
-def contents_of(images: ImageSet, resolved: Iterable[Resolved]) -> Contents:
-    """The bundle that these images make."""
+def contents_of(
+    images: ImageSet, resolved: Iterable[Resolved], platforms: tuple[str, ...] = ()
+) -> Contents:
+    """The bundle that these images make, whose indexes were resolved with ``platforms``."""
     carried = sorted_images(_carried(each) for each in resolved)
     check_destinations((f"{c.path}:{c.tag}", c.reference, c.digest) for c in carried if c.tag)
-    contents = Contents(",".join(images.repositories), images.boms, carried)
-    for digest, size, other in contradictions(contents.manifests.values()):
+    contents = Contents(",".join(images.repositories), images.boms, carried, platforms)
+    for digest, size, other in contradictions(contents):
         raise IntegrityFault(
             "two manifests promise different sizes for one blob",
             member=f"blob {digest}",
