@@ -14,8 +14,10 @@ from mirror.bundle.writer import BundleWriter, refuse_existing, refuse_folder, s
 from mirror.errors import Fault
 from mirror.events import ImageFailed, Listener, Noticed, PhaseStarted
 from mirror.expand import Finder, expand
+from mirror.foreign import Lookup
 from mirror.members import broken_with, only, whole
 from mirror.oci.digest import Digest
+from mirror.oci.platform import Platform
 from mirror.plan import contents_of, fetches
 from mirror.ports import Move
 from mirror.registry.remote import Registries
@@ -55,13 +57,21 @@ def resolve(creation: Creation) -> Resolution:
     crew = Crew(min(creation.settings.concurrency, MANIFESTS_AT_A_TIME), keep_going=True)
     retry = _retry(creation, crew)
     resolver = Resolver(
-        creation.source, creation.rewrites, creation.pins, crew, retry, creation.listener
+        creation.source,
+        creation.rewrites,
+        creation.pins,
+        crew,
+        retry,
+        creation.listener,
+        platforms=[Platform.parse(text) for text in creation.carry.platforms],
     )
     resolution = resolver.run(creation.images.images)
     if creation.members is None:
         resolution = expand(resolver, resolution, _finders(creation, resolver))
     else:
         resolution = resolution.with_members(creation.members)
+    if creation.carry.foreign:
+        resolution = Lookup(creation.source, crew, retry, creation.listener).run(resolution)
     resolution = whole(replace(resolution, failed=(*creation.failed, *resolution.failed)))
     if creation.earlier:
         resolution = only(resolution, creation.earlier.failed)
@@ -90,7 +100,7 @@ def create(creation: Creation, output: Path, *, force: bool = False) -> RunRepor
         refuse_existing(output)
     refuse_folder(output)
     resolution = resolve(creation)
-    contents = contents_of(creation.images, resolution.images)
+    contents = contents_of(creation.images, resolution.images, creation.carry.platforms)
     writer = BundleWriter(output, contents, mtime=mtime, force=force)
     try:
         outcomes = _fetch(creation, writer, resolution.images)
@@ -155,7 +165,7 @@ def _reduce(creation: Creation, writer: BundleWriter, sound: list[Resolved], mti
         creation.listener(Noticed("no image could be fetched whole; no bundle is written"))
         return
     creation.listener(Noticed("some images failed; writing a bundle of the others"))
-    contents = contents_of(creation.images, sound)
+    contents = contents_of(creation.images, sound, creation.carry.platforms)
     # Whether FILE may be replaced was settled when the first writer began.
     rest = BundleWriter(writer.path, contents, mtime=mtime, force=True, suffix=".rest")
     try:
