@@ -43,7 +43,9 @@ def create(
     from mirror.registry.remote import Registries
 
     earlier = read_earlier(only_failed, stdin_taken=inputs.images == "-" or registry.password_stdin)
+    asked = carry.carry()
     wanted = read_inputs(inputs)
+    carried = wanted.carry(asked)
     if earlier:
         wanted = wanted.failed_in(earlier)
         if not earlier.failed:
@@ -60,7 +62,7 @@ def create(
                 wanted.rewrites,
                 wanted.pins,
                 keep_going,
-                carry=carry.carry(),
+                carry=carried,
                 members=wanted.members,
                 earlier=earlier,
             )

@@ -34,7 +34,9 @@ def plan(
 
     if to:
         refuse_other(to, planfile.SCHEMA)
+    asked = carry.carry()
     wanted = read_inputs(inputs)
+    carried = wanted.carry(asked)
     with listening(output) as listener:
         stdin_taken = inputs.images == "-"
         reach = access(
@@ -48,13 +50,12 @@ def plan(
                 listener,
                 wanted.rewrites,
                 wanted.pins,
-                carry=carry.carry(),
+                carry=carried,
                 members=wanted.members,
             )
             resolution = resolve(creation)
-    document = planfile.to_json(
-        wanted.images, resolution, contents_of(wanted.images, resolution.images)
-    )
+    contents = contents_of(wanted.images, resolution.images, carried.platforms)
+    document = planfile.to_json(wanted.images, resolution, contents)
     if to:
         write_plan(to, json.dump(document) + "\n", planfile.SCHEMA)
     print_result(json.dump(document) if output.format is Format.JSON else text.plan(document))

@@ -25,7 +25,7 @@ from mirror.registry.tls import TlsOptions
 from mirror.report import earlier
 from mirror.report.earlier import Earlier
 from mirror.rewrite import Rewrites
-from mirror.settings import MAX_PLAN
+from mirror.settings import MAX_PLAN, Carry
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,18 @@ class Wanted:
     pins: Mapping[Reference, Digest] = field(default_factory=dict)
     members: Mapping[Reference, tuple[Digest, ...]] | None = None
     """From a plan: its imgpkg bundles. A plan lists what comes along with images already."""
+    platforms: tuple[str, ...] | None = None
+    """From a plan: those that its indexes keep."""
+
+    def carry(self, asked: Carry) -> Carry:
+        """What comes along; UsageFault where a plan was made for other platforms."""
+        if self.platforms is None:
+            return asked
+        if asked.platforms and asked.platforms != self.platforms:
+            fact = f"it has {', '.join(self.platforms) or 'all'}, and --platform names others"
+            hint = "leave --platform out, or make another plan with it"
+            raise UsageFault("a plan already says which platforms", fact=fact, hint=hint)
+        return replace(asked, platforms=self.platforms)
 
     def failed_in(self, run: Earlier) -> Wanted:
         """Only what failed in an earlier run of the same inputs; InputFault for one of others."""
@@ -59,7 +71,7 @@ def read_inputs(inputs: Inputs) -> Wanted:
                 "a plan already says which images", fact="--plan stands with --rewrite alone"
             )
         planned = planfile.parse(_read(inputs.plan, MAX_PLAN), inputs.plan)
-        return Wanted(planned.images, rewrites, planned.pins, planned.members)
+        return Wanted(planned.images, rewrites, planned.pins, planned.members, planned.platforms)
     if not (inputs.bom or inputs.images):
         raise UsageFault("nothing to carry", fact="give --bom FILE, --images FILE or --plan FILE")
     sets = []
