@@ -14,6 +14,7 @@ The options make it what registries in the field are:
     Registry(tls=(certificate, key))
     Registry(htpasswd=file)                   # asks for Basic
     Registry(tokens=TokenAuth(...))           # asks for the tokens of somebody else's service
+    Registry(foreign=True)                    # takes layers that lie elsewhere, as Harbor does
     Registry(disk=20 << 20)                   # keeps 20 MiB and no more; `files` shows its disk
     Registry(storage, secret="a")             # one of several on one storage: their uploads are
     Registry(storage, secret="b")             # each other's only where the secret is the same
@@ -95,6 +96,7 @@ class Registry:
         disk: int = 0,
         read_only: bool = False,
         delete: bool = False,
+        foreign: bool = False,
     ) -> None:
         self._program = shutil.which(PROGRAM)
         if self._program is None:
@@ -115,6 +117,9 @@ class Registry:
             "storage": _storage(self.storage, read_only=read_only, delete=delete),
             "http": _http(secret, tls),
         }
+        if foreign:
+            # Without it, Distribution 2.8 answers a manifest that has layers with urls with 500.
+            self._config["validation"] = {"disabled": True}
         if auth := _auth(htpasswd, tokens):
             self._config["auth"] = auth
         if proxy:
