@@ -22,7 +22,7 @@ def copy(
     """
     began = time.monotonic()
     resolution = resolve(creation)
-    images = contents_of(creation.images, resolution.images).images
+    images = contents_of(creation.images, resolution.images, creation.carry.platforms).images
     origins = {str(image.wanted.reference): image.origin for image in resolution.images}
     delivery = Delivery(
         Steady(creation.source, creation.listener),

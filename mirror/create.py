@@ -14,8 +14,10 @@ from mirror.bundle.writer import BundleWriter, refuse_existing, refuse_folder, s
 from mirror.errors import Fault
 from mirror.events import ImageFailed, Listener, Noticed, PhaseStarted
 from mirror.expand import Finder, expand
+from mirror.foreign import Lookup
 from mirror.members import broken_with, only, whole
 from mirror.oci.digest import Digest
+from mirror.oci.platform import Platform
 from mirror.plan import contents_of, fetches
 from mirror.ports import Move
 from mirror.registry.remote import Registries
@@ -52,25 +54,39 @@ class Creation:
 
 def resolve(creation: Creation) -> Resolution:
     """Ask for every image; without ``keep_going`` one that has no answer is a fault."""
-    crew = Crew(min(creation.settings.concurrency, MANIFESTS_AT_A_TIME), keep_going=True)
-    retry = _retry(creation, crew)
-    resolver = Resolver(
-        creation.source, creation.rewrites, creation.pins, crew, retry, creation.listener
-    )
-    resolution = resolver.run(creation.images.images)
-    if creation.members is None:
-        resolution = expand(resolver, resolution, _finders(creation, resolver))
-    else:
-        resolution = resolution.with_members(creation.members)
-    resolution = whole(replace(resolution, failed=(*creation.failed, *resolution.failed)))
-    if creation.earlier:
-        resolution = only(resolution, creation.earlier.failed)
+    resolution = ask(creation)
     if not creation.keep_going or not resolution.images:
         resolution.raise_if_failed()
     for wanted, fault in resolution.failed:
         creation.listener(ImageFailed(str(wanted.reference), None, reason_of(fault)))
     for notice in (*creation.images.notices, *resolution.notices):
         creation.listener(Noticed(notice))
+    return resolution
+
+
+def ask(creation: Creation) -> Resolution:
+    """Every image and what comes along with it, as far as the source has an answer."""
+    crew = Crew(min(creation.settings.concurrency, MANIFESTS_AT_A_TIME), keep_going=True)
+    retry = _retry(creation, crew)
+    resolver = Resolver(
+        creation.source,
+        creation.rewrites,
+        creation.pins,
+        crew,
+        retry,
+        creation.listener,
+        platforms=[Platform.parse(text) for text in creation.carry.platforms],
+    )
+    resolution = resolver.run(creation.images.images)
+    if creation.members is None:
+        resolution = expand(resolver, resolution, _finders(creation, resolver))
+    else:
+        resolution = resolution.with_members(creation.members)
+    if creation.carry.foreign:
+        resolution = Lookup(creation.source, crew, retry, creation.listener).run(resolution)
+    resolution = whole(replace(resolution, failed=(*creation.failed, *resolution.failed)))
+    if creation.earlier:
+        resolution = only(resolution, creation.earlier.failed)
     return resolution
 
 
@@ -90,7 +106,7 @@ def create(creation: Creation, output: Path, *, force: bool = False) -> RunRepor
         refuse_existing(output)
     refuse_folder(output)
     resolution = resolve(creation)
-    contents = contents_of(creation.images, resolution.images)
+    contents = contents_of(creation.images, resolution.images, creation.carry.platforms)
     writer = BundleWriter(output, contents, mtime=mtime, force=force)
     try:
         outcomes = _fetch(creation, writer, resolution.images)
@@ -155,7 +171,7 @@ def _reduce(creation: Creation, writer: BundleWriter, sound: list[Resolved], mti
         creation.listener(Noticed("no image could be fetched whole; no bundle is written"))
         return
     creation.listener(Noticed("some images failed; writing a bundle of the others"))
-    contents = contents_of(creation.images, sound)
+    contents = contents_of(creation.images, sound, creation.carry.platforms)
     # Whether FILE may be replaced was settled when the first writer began.
     rest = BundleWriter(writer.path, contents, mtime=mtime, force=True, suffix=".rest")
     try:

@@ -9,6 +9,7 @@
     │   ├── Untrusted            TLS: its certificate is not trusted
     │   ├── Refused              authentication or permission, or it is read-only
     │   ├── NotFound             it answers, and does not have it
+    │   │   └── NoPlatform       it has the image, and for none of the platforms that are wanted
     │   ├── Full                 its disk or a quota, by its own words or by how it fails
     │   └── Misbehaved           its answer breaks the distribution protocol
     │       └── Incomplete       it refuses a manifest since it lacks what that names
@@ -40,6 +41,7 @@ __all__ = [
     "Interrupted",
     "MachineFault",
     "Misbehaved",
+    "NoPlatform",
     "NotFound",
     "PartialRun",
     "Refused",
@@ -85,7 +87,7 @@ class Unresolved(InputFault):
         # A registry that is gone needs another command. Then one that cannot be reached or
         # refuses is the matter to see to first: what it lacks will show afterwards.
         faults = [fault for _reference, fault in causes]
-        others = (fault for fault in faults if not isinstance(fault, NotFound))
+        others = (fault for fault in faults if type(fault) is not NotFound)
         if first := first_moved(faults) or next(others, None):
             self.whose, self.hint = first.whose, first.hint
 
@@ -188,6 +190,18 @@ class NotFound(RegistryFault):
         if side is Side.DESTINATION:
             hint = hint or "create the project at the destination first"
         super().__init__(side, host, what, fact=fact, hint=hint)
+
+
+class NoPlatform(NotFound):
+    """An index has images, and none of them is for a platform that is wanted."""
+
+    name = "no-platform"
+    hint = "give --platform once more with a platform that it has, or leave the option out"
+
+    def blame(self, host: str) -> None:
+        """It is the choice that does not fit; the registry has what it should."""
+        super().blame(host)
+        self.whose = "the command line"
 
 
 class Misbehaved(RegistryFault):

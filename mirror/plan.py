@@ -41,12 +41,14 @@ def sizes_of(graphs: Iterable[ImageGraph]) -> dict[Digest, int]:
     return {blob.digest: blob.size for graph in graphs for blob in _all_blobs(graph)}
 
 
-def contents_of(images: ImageSet, resolved: Iterable[Resolved]) -> Contents:
-    """The bundle that these images make."""
+def contents_of(
+    images: ImageSet, resolved: Iterable[Resolved], platforms: tuple[str, ...] = ()
+) -> Contents:
+    """The bundle that these images make, whose indexes were resolved with ``platforms``."""
     carried = sorted_images(_carried(each) for each in resolved)
     check_destinations((f"{c.path}:{c.tag}", c.reference, c.digest) for c in carried if c.tag)
-    contents = Contents(",".join(images.repositories), images.boms, carried)
-    for digest, size, other in contradictions(contents.manifests.values()):
+    contents = Contents(",".join(images.repositories), images.boms, carried, platforms)
+    for digest, size, other in contradictions(contents.manifests.values(), contents.foreign):
         raise IntegrityFault(
             "two manifests promise different sizes for one blob",
             member=f"blob {digest}",

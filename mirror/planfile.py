@@ -15,6 +15,7 @@ from mirror.bundle.inventory import members_at
 from mirror.bundle.writer import file_size
 from mirror.errors import InputFault
 from mirror.oci.digest import Digest
+from mirror.oci.platform import as_listed, from_list
 from mirror.oci.strictjson import list_at, parse_object, text_at
 from mirror.plan import totals
 from mirror.resolve import Resolution
@@ -27,6 +28,7 @@ def to_json(images: ImageSet, resolution: Resolution, contents: Contents) -> dic
     """The plan's document; sizes in bytes. ``disk`` is the size of the bundle it would make."""
     sums = totals([image.graph for image in contents.images])
     wanted = {str(image.wanted.reference): image.wanted for image in resolution.images}
+    platforms = {"platforms": list(contents.platforms)} if contents.platforms else {}
     return {
         "schema": SCHEMA,
         "boms": [{"kind": b.kind, "release": b.release, "sha256": b.sha256} for b in images.boms],
@@ -44,6 +46,7 @@ def to_json(images: ImageSet, resolution: Resolution, contents: Contents) -> dic
             }
             for image in contents.images
         ],
+        **platforms,
         "absent": sorted(str(image.reference) for image in resolution.absent),
         "totals": {
             "images": sums.images,
@@ -64,6 +67,8 @@ class Planned:
     """What each reference is pinned to."""
     members: Mapping[Reference, tuple[Digest, ...]]
     """The imgpkg bundles among the images."""
+    platforms: tuple[str, ...] = ()
+    """Those that indexes keep; empty for all."""
 
 
 def parse(raw: bytes, file: str) -> Planned:
@@ -77,6 +82,7 @@ def parse(raw: bytes, file: str) -> Planned:
             raise ValueError(f"its schema is not {SCHEMA}")
         images = [_image(value) for value in list_at(document, "images")]
         boms = tuple(_bom(value) for value in list_at(document, "boms"))
+        platforms = from_list(list_at(document, "platforms")) if "platforms" in document else ()
     except (ValueError, ReferenceFault) as cause:
         raise InputFault("not a plan", fact=f"{file}: {cause}") from None
     if not images:
@@ -89,6 +95,7 @@ def parse(raw: bytes, file: str) -> Planned:
         ImageSet(found, boms, repositories),
         {each.wanted.reference: each.pin for each in images},
         {each.wanted.reference: each.members for each in images if each.members is not None},
+        as_listed(platforms),
     )
 
 

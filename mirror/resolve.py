@@ -12,6 +12,7 @@ from bom.reference import Reference
 from mirror.errors import (
     Fault,
     Misbehaved,
+    NoPlatform,
     NotFound,
     Refused,
     Side,
@@ -20,8 +21,9 @@ from mirror.errors import (
 )
 from mirror.events import ItemEnded, Listener, PhaseStarted
 from mirror.oci.digest import Digest
-from mirror.oci.graph import Budget, ImageGraph, walk
+from mirror.oci.graph import Budget, ImageGraph, NoImage, walk
 from mirror.oci.manifest import Manifest
+from mirror.oci.platform import Platform
 from mirror.rewrite import Rewrites
 from mirror.settings import MAX_SAME
 from mirror.text import printable
@@ -63,17 +65,26 @@ class Resolution:
     """Images that may be missing, and are."""
     said: tuple[str, ...] = ()
     """Sentences for the operator from what was looked into."""
+    foreign_asked: bool = False
+    """The source was asked for foreign layers: those that are not carried it does not have."""
 
     @property
     def notices(self) -> tuple[str, ...]:
         """What the operator should know that stops nothing."""
         absent = (f"{wanted.reference} is not at the source; left out" for wanted in self.absent)
-        foreign = (
-            f"{image.wanted.reference}: {len(image.graph.foreign)} foreign layers are not carried"
-            for image in self.images
-            if image.graph.foreign
-        )
-        return (*self.said, *absent, *foreign, *self._suspicious())
+        return (*self.said, *absent, *self._foreign(), *self._sparse(), *self._suspicious())
+
+    def _foreign(self) -> Iterator[str]:
+        """Images that no node can start from what is carried."""
+        why = "the source does not have them" if self.foreign_asked else _INCLUDE
+        for image in self.images:
+            if left := {layer.digest for layer in image.graph.foreign}:
+                what = f"{image.wanted.reference}: {len(left)} foreign layers are not carried"
+                yield f"{what}, and Windows nodes cannot start it without them; {why}"
+
+    def _sparse(self) -> Iterator[str]:
+        if sparse := {image.digest for image in self.images if image.graph.sparse}:
+            yield f"{len(sparse)} indexes keep their digest and not all images; {_SPARSE}"
 
     def _suspicious(self) -> Iterator[str]:
         """A registry that answers every name with one image is not caught by digests.
@@ -114,6 +125,8 @@ class Resolver:
     budget: Budget = field(default_factory=Budget)
     silent: dict[str, Fault] = field(default_factory=dict)
     """Hosts that gave no answer, and what was said of them; they are not asked again."""
+    platforms: Sequence[Platform] = ()
+    """Those that an index keeps; empty for all."""
     known: dict[Digest, Resolved] = field(default_factory=dict)
     """What earlier runs found; an image with such a digest is not asked for again."""
 
@@ -181,10 +194,18 @@ class Resolver:
             return found
 
         try:
-            return walk(ask(name), lambda descriptor: ask(descriptor.digest))
+            return walk(ask(name), lambda child: ask(child.digest), self.platforms)
         except (ValueError, Fault) as cause:
             self.budget.give_back(taken)
             if isinstance(cause, Fault):
                 raise
-            what = f"cannot use {place}"
-            raise Misbehaved(Side.SOURCE, place.host, what, fact=printable(str(cause))) from None
+            kind = NoPlatform if isinstance(cause, NoImage) else Misbehaved
+            fact = printable(str(cause))
+            raise kind(Side.SOURCE, place.host, f"cannot use {place}", fact=fact) from None
+
+
+_INCLUDE = "--include-foreign-layers carries those that the source has"
+_SPARSE = (
+    "a registry that looks for the images of an index (Distribution, Harbor) refuses it: for one "
+    "of these leave --platform out, or list the platform's own image as NAME:TAG@DIGEST"
+)

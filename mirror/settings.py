@@ -63,6 +63,10 @@ MAX_LAYERS = 1000
 MAX_INDEX_DEPTH = 4
 # Manifests under one image; the largest public index holds about 40.
 MAX_INDEX_MANIFESTS = 500
+# Platforms that may be chosen, and characters of each of their parts: Go knows 50 or so, and its
+# longest word is "dragonfly". Every child of an index is compared with each of them.
+MAX_PLATFORMS = 64
+MAX_PLATFORM_PART = 32
 # Times that what comes along with images is looked for in what came along before: package
 # repositories hold package bundles, which hold images; those may have signatures.
 MAX_COMPANION_ROUNDS = 8

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bom.diff import BomDiff, Pair, sorted_pairs
-from bom.images import ImageSet
 from bom.reference import Reference
 from mirror.bundle.contents import contradictions
 from mirror.errors import Fault, IntegrityFault
@@ -50,23 +49,14 @@ class Answer:
     failed: tuple[tuple[str, Fault], ...] = ()
 
 
-def both(old: ImageSet, new: ImageSet) -> ImageSet:
-    """Every reference of either side once: what both have is asked for once."""
-    images = {image.reference: image for image in (*old.images, *new.images)}
-    return ImageSet(tuple(images[reference] for reference in sorted(images, key=str)))
-
-
-def weigh(old: ImageSet, new: ImageSet, resolution: Resolution) -> Answer:
-    """The bytes of an upgrade, from what became of ``both``."""
-    graphs = {image.wanted.reference: image.graph for image in resolution.images}
-    digests = {reference: graph.root.digest for reference, graph in graphs.items()}
-    failed = tuple((str(wanted.reference), fault) for wanted, fault in resolution.failed)
+def weigh(old: Resolution, new: Resolution) -> Answer:
+    """The bytes of an upgrade: all that comes along with the images of each side is in them."""
+    found = [*old.images, *new.images]
+    digests = {image.wanted.reference: image.digest for image in found}
+    failed = {str(wanted.reference): fault for wanted, fault in (*old.failed, *new.failed)}
     if failed:
-        return Answer(None, digests, failed)
-    sides = [
-        [graphs[image.reference] for image in side.images if image.reference in graphs]
-        for side in (old, new)
-    ]
+        return Answer(None, digests, tuple(failed.items()))
+    sides = ([image.graph for image in side.images] for side in (old, new))
     try:
         return Answer(upgrade(*sides), digests)
     except IntegrityFault as fault:
@@ -104,7 +94,7 @@ def moved(pair: Pair, digests: Mapping[Reference, Digest]) -> bool:
 
 def _check_sizes(graphs: Iterable[ImageGraph]) -> None:
     manifests = {m.digest: m for graph in graphs for m in graph.manifests}
-    for digest, size, other in contradictions(manifests.values()):
+    for digest, size, other in contradictions(manifests.values(), ()):
         raise IntegrityFault(
             "two manifests promise different sizes for one blob",
             member=f"blob {digest}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -64,6 +64,8 @@ class Contents:
     """Base repositories the images were named under, sorted, with a comma between."""
     boms: tuple[BomFact, ...]
     images: tuple[Carried, ...]
+    platforms: tuple[str, ...] = ()
+    """Those that indexes keep, as ``platform.as_listed`` has them; empty for all."""
 
     @cached_property
     def manifests(self) -> dict[Digest, Manifest]:
@@ -71,12 +73,24 @@ class Contents:
         return {m.digest: m for image in self.images for m in image.graph.manifests}
 
     @cached_property
+    def foreign(self) -> frozenset[Digest]:
+        """Foreign layers that the bundle holds.
+
+        One rule for writer and reader: whatever of them is among the blobs, since one image
+        brings it or has it as an ordinary layer, is carried by every image that names it.
+        """
+        manifests = self.manifests.values()
+        held = {blob.digest for m in manifests for blob in (m.descriptor, *m.blobs)}
+        held.update(*(image.graph.carried for image in self.images))
+        return frozenset(layer.digest for m in manifests for layer in m.foreign) & held
+
+    @cached_property
     def blobs(self) -> list[Descriptor]:
         """Every blob in its order in the file: manifests, configurations, layers, by digest."""
         found: dict[Digest, Descriptor] = {}
         manifests = self.manifests.values()
         configs = (m.config for m in manifests if m.config)
-        layers = (blob for m in manifests for blob in m.blobs)
+        layers = (blob for m in manifests for blob in m.blobs_with(self.foreign))
         for group in ((m.descriptor for m in manifests), configs, layers):
             for descriptor in sorted(group, key=lambda each: each.digest):
                 found.setdefault(descriptor.digest, descriptor)
@@ -105,7 +119,7 @@ class Contents:
         return Member(tar.blob_name(blob.digest), blob.size, blob.digest, raw)
 
     def _statement(self) -> dict[str, Any]:
-        return {
+        statement: dict[str, Any] = {
             "schema": SCHEMA,
             "source": self.source,
             "boms": [{"kind": b.kind, "release": b.release, "sha256": b.sha256} for b in self.boms],
@@ -114,6 +128,9 @@ class Contents:
             "part": {"number": 1, "of": 1},
             "base": None,
         }
+        if self.platforms:
+            statement["platforms"] = list(self.platforms)
+        return statement
 
     def _index(self) -> dict[str, Any]:
         """index.json (image-layout.md): one descriptor an image, its full reference beside it."""
@@ -134,11 +151,16 @@ def inventory_digest(statement: dict[str, Any]) -> str:
     return f"sha256:{hashlib.sha256(canonical(rest)).hexdigest()}"
 
 
-def contradictions(manifests: Iterable[Manifest]) -> Iterator[tuple[Digest, int, int]]:
-    """Blobs that have one size in one manifest and another in the next: an image is not whole."""
+def contradictions(
+    manifests: Iterable[Manifest], foreign: Collection[Digest]
+) -> Iterator[tuple[Digest, int, int]]:
+    """Blobs that have one size in one manifest and another in the next: an image is not whole.
+
+    ``foreign`` has the foreign layers that are carried.
+    """
     sizes: dict[Digest, int] = {}
     for manifest in manifests:
-        for blob in (manifest.descriptor, *manifest.blobs):
+        for blob in (manifest.descriptor, *manifest.blobs_with(foreign)):
             size = sizes.setdefault(blob.digest, blob.size)
             if size != blob.size:
                 yield blob.digest, size, blob.size

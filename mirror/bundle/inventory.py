@@ -13,12 +13,15 @@ from mirror.bundle.contents import SCHEMA
 from mirror.oci.descriptor import Descriptor, check_size
 from mirror.oci.digest import Digest
 from mirror.oci.mediatypes import MANIFESTS
+from mirror.oci.platform import Platform, from_list
 from mirror.oci.strictjson import canonical, list_at, parse_object, text_at
 from mirror.settings import MAX_INVENTORY_PARTS
 
 _KINDS = frozenset({"image", "index", "imgpkg-bundle", "bom"})
 _LONGEST_SHOWN = 4096
 _KEYS = frozenset({"schema", "source", "boms", "images", "blobs", "members", "part", "base"})
+# There only where indexes are carried with some of their platforms.
+_PLATFORMS = "platforms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class Inventory:
     """Size in bytes of every blob that the images need."""
     members: tuple[tuple[str, int, Digest], ...]
     """Name, size and digest of every member after bundle.json, in order."""
+    platforms: tuple[Platform, ...] = ()
+    """Those that indexes keep; empty for all."""
 
     @classmethod
     def parse(cls, raw: bytes) -> Inventory:
@@ -53,7 +58,7 @@ class Inventory:
         if document.get("schema") != SCHEMA:
             found = str(document.get("schema"))[:60]
             raise ValueError(f"its schema is {found}, and this version reads {SCHEMA}")
-        if document.keys() != _KEYS or canonical(document) != raw:
+        if document.keys() - {_PLATFORMS} != _KEYS or canonical(document) != raw:
             raise ValueError("it is not in its canonical form")
         if document["part"] != {"number": 1, "of": 1} or document["base"] is not None:
             raise ValueError("it is one of several parts, which this version does not read")
@@ -68,6 +73,7 @@ class Inventory:
             images,
             blobs,
             members,
+            from_list(list_at(document, _PLATFORMS)) if _PLATFORMS in document else (),
         )
 
 

@@ -2,8 +2,10 @@
 
 1. bundle.json: its header, then its own form (``Inventory``). Every offset follows from it.
 2. The frame: the file's length, every header, all padding, the two empty blocks at the end.
-3. Every manifest, from each image down: digest, form, children.
-4. The closure: images need exactly the blobs that are there, with their sizes.
+3. Every manifest, from each image down: digest, form, children. Where bundle.json names
+   platforms, the children of an index are those that the writer chooses by them, and no others.
+4. The closure: images need exactly the blobs that are there, with their sizes. Of the foreign
+   layers they need those that are there.
 5. The documents: from what 1 and 3 gave, the whole head of the bundle is made anew, and must
    be what stands there, byte for byte.
 
@@ -30,6 +32,7 @@ from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.graph import Budget, walk
 from mirror.oci.manifest import Manifest
+from mirror.oci.platform import as_listed
 from mirror.ports import Piece
 from mirror.settings import MAX_INVENTORY, MAX_MANIFEST
 
@@ -99,7 +102,9 @@ class Bundle:
         found, broken = self._images()
         if broken:
             return None, broken
-        contents = Contents(self.inventory.source, self.inventory.boms, tuple(found))
+        listed = self.inventory
+        platforms = as_listed(listed.platforms)
+        contents = Contents(listed.source, listed.boms, tuple(found), platforms)
         return contents, [*self._closure(contents)] or [*self._documents(contents)]
 
     # --- 1: bundle.json -------------------------------------------------------------------
@@ -174,7 +179,7 @@ class Bundle:
             root = fetch(image.descriptor)
             if root.descriptor != image.descriptor:
                 raise ValueError(f"bundle.json promises {image.descriptor}")
-            graph = walk(root, fetch)
+            graph = walk(root, fetch, self.inventory.platforms).carrying(self.inventory.blobs)
         except ValueError as cause:
             name = tar.blob_name(image.descriptor.digest)
             damage = Damage("manifest", name, "a sound manifest", str(cause))
@@ -197,7 +202,7 @@ class Bundle:
     # --- 4 and 5: what belongs together ---------------------------------------------------
 
     def _closure(self, contents: Contents) -> Iterator[Damage]:
-        for digest, size, other in contradictions(contents.manifests.values()):
+        for digest, size, other in contradictions(contents.manifests.values(), contents.foreign):
             yield Damage("size", tar.blob_name(digest), f"{size} bytes", f"{other}", digest)
         needed = {blob.digest: blob.size for blob in contents.blobs}
         for digest, size in needed.items():

@@ -71,27 +71,27 @@ def _ask(
     output: OutputOptions,
 ) -> Answer:
     """What the registries say of both releases, their BOMs' own images included."""
-    from bom.images import images_of_boms
+    from bom.images import images_of_boms, merge
     from mirror.cli.console import listening
     from mirror.cli.inputs import Wanted, access
-    from mirror.create import Creation
-    from mirror.create import resolve as ask
-    from mirror.errors import Side, Unresolved
+    from mirror.create import ask
+    from mirror.errors import Side
     from mirror.registry.remote import Registries
-    from mirror.upgrade import Answer, both, weigh
+    from mirror.settings import Carry
+    from mirror.upgrade import weigh
 
-    old, new = (
+    sides = [
         images_of_boms([bom], source_repo=source_repo, own_images=True)
         for bom in (found.old, found.new)
-    )
-    wanted = Wanted(both(old, new), rewrites)
+    ]
+    hosts = Wanted(merge(sides), rewrites).hosts
     with listening(output) as listener:
-        reach = access(registry, Side.SOURCE, wanted.hosts, listener=listener)
+        reach = access(registry, Side.SOURCE, hosts, listener=listener)
         with Registries(reach) as source:
-            creation = Creation(
-                wanted.images, source, reach.settings, listener, rewrites, keep_going=True
+            # One after the other: what comes along with an image belongs to its release.
+            return weigh(
+                *(
+                    ask(Wanted(side, rewrites).creation(source, Carry(), reach.settings, listener))
+                    for side in sides
+                )
             )
-            try:
-                return weigh(old, new, ask(creation))
-            except Unresolved as fault:
-                return Answer(None, {}, tuple(fault.causes))

@@ -37,13 +37,13 @@ def create(
     from mirror.cli.console import listening
     from mirror.cli.inputs import access, read_earlier, read_inputs
     from mirror.cli.results import nothing_failed, tell_run
-    from mirror.create import Creation
     from mirror.create import create as make
     from mirror.errors import Side
     from mirror.registry.remote import Registries
 
     earlier = read_earlier(only_failed, stdin_taken=inputs.images == "-" or registry.password_stdin)
     wanted = read_inputs(inputs)
+    carried = wanted.carry(carry.carry())
     if earlier:
         wanted = wanted.failed_in(earlier)
         if not earlier.failed:
@@ -52,19 +52,8 @@ def create(
         taken = inputs.images == "-"
         reach = access(registry, Side.SOURCE, wanted.hosts, stdin_taken=taken, listener=listener)
         with Registries(reach) as source:
-            wanted = wanted.read(source, reach.settings, listener)
-            creation = Creation(
-                wanted.images,
-                source,
-                reach.settings,
-                listener,
-                wanted.rewrites,
-                wanted.pins,
-                keep_going,
-                carry=carry.carry(),
-                members=wanted.members,
-                earlier=earlier,
-                failed=wanted.failed,
+            creation = wanted.creation(
+                source, carried, reach.settings, listener, keep_going=keep_going, earlier=earlier
             )
             report = make(creation, to, force=force)
     hint = "mend what is listed and run it again, with --force to replace the smaller bundle"

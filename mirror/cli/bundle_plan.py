@@ -25,7 +25,7 @@ def plan(
     from mirror import planfile
     from mirror.cli.console import listening
     from mirror.cli.inputs import access, read_inputs
-    from mirror.create import Creation, resolve
+    from mirror.create import resolve
     from mirror.errors import Side
     from mirror.files import refuse_other, write_plan
     from mirror.plan import contents_of
@@ -35,28 +35,17 @@ def plan(
     if to:
         refuse_other(to, planfile.SCHEMA)
     wanted = read_inputs(inputs)
+    carried = wanted.carry(carry.carry())
     with listening(output) as listener:
         stdin_taken = inputs.images == "-"
         reach = access(
             registry, Side.SOURCE, wanted.hosts, stdin_taken=stdin_taken, listener=listener
         )
         with Registries(reach) as source:
-            wanted = wanted.read(source, reach.settings, listener)
-            creation = Creation(
-                wanted.images,
-                source,
-                reach.settings,
-                listener,
-                wanted.rewrites,
-                wanted.pins,
-                carry=carry.carry(),
-                members=wanted.members,
-                failed=wanted.failed,
-            )
+            creation = wanted.creation(source, carried, reach.settings, listener)
             resolution = resolve(creation)
-    document = planfile.to_json(
-        wanted.images, resolution, contents_of(wanted.images, resolution.images)
-    )
+    contents = contents_of(creation.images, resolution.images, carried.platforms)
+    document = planfile.to_json(creation.images, resolution, contents)
     if to:
         write_plan(to, json.dump(document) + "\n", planfile.SCHEMA)
     print_result(json.dump(document) if output.format is Format.JSON else text.plan(document))

@@ -43,7 +43,6 @@ def copy(
     from mirror.cli.inputs import access, read_earlier, read_inputs
     from mirror.cli.results import nothing_failed, tell_run
     from mirror.copy import copy as bring
-    from mirror.create import Creation
     from mirror.errors import Side
     from mirror.registry.client import Registry
     from mirror.registry.remote import Registries
@@ -53,6 +52,7 @@ def copy(
     earlier = read_earlier(only_failed, stdin_taken=taken or registry.password_stdin)
     host, project = parse_repository(dest)
     wanted = read_inputs(inputs)
+    carried = wanted.carry(carry.carry())
     if earlier:
         wanted = wanted.failed_in(earlier)
     with listening(output) as listener:
@@ -65,17 +65,8 @@ def copy(
                 return tell_run(nothing_failed(earlier), "nothing is copied", output)
         there = replace(reach, side=Side.DESTINATION)
         with Registries(reach) as source, Registry(host, there) as target:
-            creation = Creation(
-                wanted.images,
-                source,
-                reach.settings,
-                listener,
-                wanted.rewrites,
-                wanted.pins,
-                keep_going,
-                carry=carry.carry(),
-                members=wanted.members,
-                earlier=earlier,
+            creation = wanted.creation(
+                source, carried, reach.settings, listener, keep_going=keep_going, earlier=earlier
             )
             report = bring(creation, target, project, overwrite=overwrite)
     done = f"{block[REPOSITORY]} has {'the images that had failed' if earlier else 'every image'}"

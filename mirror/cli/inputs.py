@@ -17,6 +17,7 @@ from bom.select import Selection, select
 from mirror import planfile
 from mirror.cli.options import Inputs, RegistryOptions
 from mirror.cli.values import allowed_hosts
+from mirror.create import Creation
 from mirror.errors import Fault, InputFault, MachineFault, Side, Unresolved, UsageFault
 from mirror.events import Listener, silent
 from mirror.oci.digest import Digest
@@ -28,7 +29,7 @@ from mirror.release import REPOSITORY, Request, read_release
 from mirror.report import earlier
 from mirror.report.earlier import Earlier
 from mirror.rewrite import Rewrites
-from mirror.settings import MAX_PLAN, Settings
+from mirror.settings import MAX_PLAN, Carry, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,18 @@ class Wanted:
     """An earlier run, of which to choose only what failed once the release is read."""
     failed: tuple[tuple[WantedImage, Fault], ...] = ()
     """BOMs of the release that could not be read."""
+    platforms: tuple[str, ...] | None = None
+    """From a plan: those that its indexes keep."""
+
+    def carry(self, asked: Carry) -> Carry:
+        """What comes along; UsageFault where a plan was made for other platforms."""
+        if self.platforms is None:
+            return asked
+        if asked.platforms and asked.platforms != self.platforms:
+            fact = f"it has {', '.join(self.platforms) or 'all'}, and --platform names others"
+            hint = "leave --platform out, or make another plan with it"
+            raise UsageFault("a plan already says which platforms", fact=fact, hint=hint)
+        return replace(asked, platforms=self.platforms)
 
     def failed_in(self, run: Earlier) -> Wanted:
         """Only what failed in an earlier run of the same inputs; InputFault for one of others."""
@@ -76,6 +89,32 @@ class Wanted:
         whole = Wanted(images, self.rewrites, found.pins, failed=found.failed)
         return whole.failed_in(self.earlier) if self.earlier else whole
 
+    def creation(
+        self,
+        source: Registries,
+        carry: Carry,
+        settings: Settings,
+        listener: Listener,
+        *,
+        keep_going: bool = False,
+        earlier: Earlier | None = None,
+    ) -> Creation:
+        """What a plan, create or copy works from; reads the release first, if there is one."""
+        read = self.read(source, settings, listener)
+        return Creation(
+            read.images,
+            source,
+            settings,
+            listener,
+            read.rewrites,
+            read.pins,
+            keep_going,
+            carry,
+            read.members,
+            read.failed,
+            earlier,
+        )
+
     @property
     def hosts(self) -> set[str]:
         """The registries that will be asked."""
@@ -94,7 +133,13 @@ def read_inputs(inputs: Inputs) -> Wanted:
     _refuse_contradictions(inputs)
     if inputs.plan:
         planned = planfile.parse(_read(inputs.plan, MAX_PLAN), inputs.plan)
-        return Wanted(planned.images, rewrites, planned.pins, planned.members)
+        return Wanted(
+            planned.images,
+            rewrites,
+            planned.pins,
+            planned.members,
+            platforms=planned.platforms,
+        )
     selection = Selection(tuple(inputs.component or ()), tuple(inputs.exclude_component or ()))
     beside = merge(list(_of_files(inputs)))
     if not inputs.tkg_version:

@@ -27,7 +27,7 @@ from mirror.cli.choices import (
     Tkr,
 )
 from mirror.cli.failures import reported
-from mirror.cli.values import rate
+from mirror.cli.values import platforms, rate
 from mirror.errors import Fault
 from mirror.settings import Carry, Settings
 
@@ -154,11 +154,11 @@ class CarryOptions:
     ] = None
 
     def carry(self) -> Carry:
-        """The part that the verbs understand."""
+        """The part that the verbs understand; UsageFault for a platform that is none."""
         return Carry(
             referrers=not self.no_referrers,
             foreign=self.include_foreign_layers,
-            platforms=tuple(self.platform or ()),
+            platforms=platforms(self.platform or ()),
         )
 
 

@@ -1,16 +1,17 @@
-"""Values that an option takes as one text: a rate, a pair of hosts."""
+"""Values that an option takes as one text: a rate, a pair of hosts, a platform."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import typer
 
 from bom.errors import ReferenceFault
 from bom.reference import parse_repository
 from mirror.errors import UsageFault
-from mirror.settings import GIB, KIB, MIB
+from mirror.oci.platform import Platform, as_listed
+from mirror.settings import GIB, KIB, MAX_PLATFORMS, MIB
 from mirror.text import starred
 
 # Powers of 1024, as curl's and wget's --limit-rate have them.
@@ -35,6 +36,19 @@ def allowed_hosts(texts: Iterable[str]) -> frozenset[tuple[str, str]]:
     return frozenset(_pair(text) for text in texts)
 
 
+def platforms(texts: Collection[str]) -> tuple[str, ...]:
+    """The values of ``--platform``, sorted, each once.
+
+    Raises UsageFault for a value that is not ``os/arch`` or ``os/arch/variant``.
+    """
+    if len(texts) > MAX_PLATFORMS:
+        raise UsageFault("too many platforms", fact=f"--platform at most {MAX_PLATFORMS} times")
+    try:
+        return as_listed(map(Platform.parse, texts))
+    except ValueError as cause:
+        raise UsageFault(str(cause), fact="--platform OS/ARCH", hint=_PLATFORM) from None
+
+
 def _pair(text: str) -> tuple[str, str]:
     registry, _equals, host = text.partition("=")
     try:
@@ -53,3 +67,4 @@ def _host(text: str) -> str:
 
 
 _PAIR = "give both, each with its port if it has one: harbor.example.com=auth.example.com:8443"
+_PLATFORM = "as an index names it, in lower case: linux/amd64, windows/amd64, linux/arm/v7"

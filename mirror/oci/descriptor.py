@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mirror.oci.digest import Digest
+from mirror.oci.platform import Platform
 
 # The largest integer that every JSON reader keeps exact (RFC 8259, section 6).
 _LARGEST = 2**53
+# The image that an attestation in the same index is about (BuildKit, attestation-storage.md).
+_ABOUT = "vnd.docker.reference.digest"
 
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """Media type, digest and size in bytes (image-spec, descriptor.md)."""
+    """Media type, digest and size in bytes (image-spec, descriptor.md).
+
+    The other two members say what an index has a child for, and not which content it is, so
+    they do not count where two descriptors are compared.
+    """
 
     media_type: str
     digest: Digest
     size: int
+    platform: Platform | None = field(default=None, compare=False)
+    about: Digest | None = field(default=None, compare=False)
+    """Of an attestation: the image in the same index that it is about."""
 
     def __str__(self) -> str:
         return f"{self.digest} of {self.size} bytes as {self.media_type[:100]}"
@@ -31,7 +41,16 @@ class Descriptor:
         if not isinstance(media_type, str) or not media_type:
             raise ValueError("a descriptor has no mediaType")
         digest = Digest.parse(value.get("digest"))
-        return cls(media_type, digest, check_size(value.get("size"), digest))
+        size = check_size(value.get("size"), digest)
+        platform = Platform.from_json(value.get("platform"))
+        return cls(media_type, digest, size, platform, _about(value.get("annotations")))
+
+
+def _about(annotations: Any) -> Digest | None:
+    try:
+        return Digest.parse(annotations[_ABOUT]) if annotations else None
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def check_size(value: Any, of: object) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,14 +65,22 @@ class Manifest:
 
     @property
     def foreign(self) -> tuple[Descriptor, ...]:
-        """Layers that the registry need not hold; they are not carried."""
+        """Layers that the registry need not hold; they are not carried unless that is wanted."""
         return tuple(layer for layer in self.layers if mediatypes.is_foreign(layer.media_type))
 
     @property
     def blobs(self) -> tuple[Descriptor, ...]:
-        """Configuration and layers to carry."""
+        """Configuration and layers to carry, without any foreign layer."""
+        return self.blobs_with(frozenset())
+
+    def blobs_with(self, foreign: Container[Digest]) -> tuple[Descriptor, ...]:
+        """Configuration and layers to carry, those foreign layers included that are named."""
         config = (self.config,) if self.config else ()
-        carried = (layer for layer in self.layers if not mediatypes.is_foreign(layer.media_type))
+        carried = (
+            layer
+            for layer in self.layers
+            if layer.digest in foreign or not mediatypes.is_foreign(layer.media_type)
+        )
         return (*config, *carried)
 
 

@@ -15,7 +15,8 @@ MANIFESTS = IMAGES | INDEXES
 DOCKER_SCHEMA1_PREFIX = "application/vnd.docker.distribution.manifest.v1"
 
 # Layers under a licence that forbids redistribution (Windows base layers): registries need
-# not hold them, and their ``urls`` are never fetched.
+# not hold them. They are carried only on demand and from a registry that holds them all the
+# same; their ``urls`` are never fetched.
 _FOREIGN = (
     "application/vnd.docker.image.rootfs.foreign.",
     "application/vnd.oci.image.layer.nondistributable.",

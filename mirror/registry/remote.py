@@ -55,6 +55,17 @@ class Registries:
         """The manifest of a tag or digest."""
         return self.at(host).manifest(repository, name)
 
+    def serves(self, descriptor: Descriptor, origin: str) -> bool:
+        """True where ``origin``, ``host/repository``, gives this blob.
+
+        By GET where HEAD says no: some proxies answer 404 to every HEAD.
+        """
+        host, _, repository = origin.partition("/")
+        registry = self.at(host)
+        return registry.has_blob(repository, descriptor) or registry.gives_blob(
+            repository, descriptor
+        )
+
     def read(
         self, descriptor: Descriptor, origin: str, start: int = 0
     ) -> AbstractContextManager[Iterator[Piece]]:

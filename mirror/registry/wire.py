@@ -59,6 +59,9 @@ def fault_of(
         fact = f"{host} answered 401 with an empty challenge{told or _NONE_SUCH}"
         return Refused(side, host, what, fact=fact, hint=_NO_PROJECT[side])
     fact = f"{host} answered {status}{told}"
+    if status in (400, 500) and "MANIFEST_BLOB_UNKNOWN" in fact:
+        # With 500, Distribution 2.8 refuses a foreign layer whose URL it does not allow (measured).
+        return Incomplete(side, host, what, fact=fact)
     if status in _LATER:
         pause = pause_of(headers)
         if _NO_ROOM.search(fact):
@@ -71,8 +74,6 @@ def fault_of(
         return Refused(side, host, what, fact=fact, hint=_RULES[status], status=status)
     if status == 404:
         return NotFound(side, host, what, fact=fact)
-    if status == 400 and "MANIFEST_BLOB_UNKNOWN" in fact:
-        return Incomplete(side, host, what, fact=fact)
     return Misbehaved(side, host, what, fact=fact)
 
 

@@ -112,6 +112,7 @@ def bundle(inventory: Inventory) -> dict[str, Any]:
         "boms": [
             {"kind": b.kind, "release": b.release, "sha256": b.sha256} for b in inventory.boms
         ],
+        **({"platforms": list(map(str, inventory.platforms))} if inventory.platforms else {}),
     }
 
 

@@ -54,6 +54,7 @@ def bundle(inventory: Inventory, file: str, size: int) -> str:
         *(f"  BOM      {printable(f'{b.kind} {b.release} {b.sha256}')}" for b in inventory.boms),
         f"  images   {len(inventory.images)}",
         f"  blobs    {len(inventory.blobs)}, {human_size(sum(inventory.blobs.values()))}",
+        *(f"  only     {platform}, of every index" for platform in inventory.platforms),
         "",
     ]
     rows = [("path", "tag", "kind", "digest")]

@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from mirror.errors import Incomplete, IntegrityFault, Misbehaved, NotFound, TagTaken
+from mirror.errors import (
+    Incomplete,
+    IntegrityFault,
+    Misbehaved,
+    NotFound,
+    RegistryFault,
+    TagTaken,
+)
 from mirror.events import ItemEnded, ItemStarted, Listener
 from mirror.oci.digest import Digest
 from mirror.oci.graph import ImageGraph
@@ -98,12 +105,16 @@ class Publisher:
         """Put a manifest; where the registry lacks what it names, bring that, once."""
         put = _Put(self.library, image.repository, name, manifest)
         try:
-            self.retry(put)
-        except Incomplete:
-            if self.complete is None:
-                raise
-            self.complete(image)
-            self.retry(put)
+            try:
+                self.retry(put)
+            except Incomplete:
+                if self.complete is None or image.graph.missing(manifest):
+                    raise
+                self.complete(image)
+                self.retry(put)
+        except (Misbehaved, NotFound) as fault:
+            _explain(fault, image.graph, manifest)
+            raise
 
     def _read_back(self, repository: str, name: str | Digest, promised: Digest) -> None:
         """A registry's 201 is not yet proof: ask for the bytes under the name and hash them."""
@@ -130,6 +141,31 @@ class Publisher:
         ]
         if taken and not self.overwrite:
             raise TagTaken(self.host, taken)
+
+
+def _explain(fault: RegistryFault, graph: ImageGraph, manifest: Manifest) -> None:
+    """Say why a manifest was refused, where that is what was left out of its image.
+
+    Registries have several answers to it: 400 (Distribution, for a child that is not there), 404
+    (ggcr's), 500 (Distribution 2.8, for a foreign layer).
+    """
+    if missing := graph.missing(manifest):
+        lists = f"the index lists {len(manifest.children)} images, {len(missing)} are not carried"
+        fault.fact, fault.hint = f"{fault.fact}; {lists}: it is sparse for --platform", _SPARSE
+    elif manifest.foreign and isinstance(fault, Misbehaved):
+        left = [layer for layer in graph.foreign if layer in manifest.foreign]
+        lists = f"the image has {len(manifest.foreign)} foreign layers, {len(left)} are not carried"
+        fault.fact, fault.hint = f"{fault.fact}; {lists}", _FOREIGN
+
+
+_SPARSE = (
+    "carry the images without --platform; or list the platform's own image as NAME:TAG@DIGEST; "
+    "or let the registry take sparse indexes (Distribution 3: validation.manifests.indexes)"
+)
+_FOREIGN = (
+    "let the registry take layers that lie elsewhere: Harbor does, Distribution where "
+    "validation.manifests.urls.allow has their URLs; or carry them: --include-foreign-layers"
+)
 
 
 def _held(library: Library, repository: str, name: str | Digest) -> Digest | None:

@@ -7,14 +7,17 @@ import json
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.fakes.message import Reply, Request, error_reply, json_reply
 
 NAME = r"(?P<name>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
 DIGEST = r"(?P<digest>sha256:[0-9a-f]{64})"
 OCTETS = "application/octet-stream"
+DOCKER_FOREIGN = ".rootfs.foreign."
+OCI_FOREIGN = ".layer.nondistributable."
 
 
 def sha256(data: bytes) -> str:
@@ -47,6 +50,8 @@ class Store:
     `page_size` caps a page of tags whatever the client asks; `ranges` says whether blobs can be
     read from the middle; `relative` makes upload locations paths instead of whole URLs. `edition`
     is a part of every blob's ETag; `least_chunk` is stated for each upload and held to, unless 0.
+    `sparse` lets an index be put without its children; `foreign` lets layers have urls, as Harbor
+    does and Distribution does not by itself.
     """
 
     def __init__(self) -> None:
@@ -57,6 +62,8 @@ class Store:
         self.relative = False
         self.edition = ""
         self.least_chunk = 0
+        self.sparse = False
+        self.foreign = False
         self._started = 0
         self._lock = threading.RLock()
         self._routes: list[tuple[str, re.Pattern[str], Callable[..., Reply]]] = [
@@ -117,10 +124,13 @@ class Store:
             manifest = json.loads(request.body)
         except ValueError:
             return error_reply(400, "MANIFEST_INVALID")
-        layers = [manifest.get("config"), *manifest.get("layers", [])]
-        # As Distribution without its validation of urls: a foreign layer may lie elsewhere.
-        blobs = [entry["digest"] for entry in layers if entry and not entry.get("urls")]
-        children = [entry["digest"] for entry in manifest.get("manifests", [])]
+        layers = manifest.get("layers", [])
+        if refused := [layer["digest"] for layer in layers if self._refuses(layer)]:
+            return _foreign_refused(refused[0])
+        needed = [layer for layer in layers if not _elsewhere(layer)]
+        blobs = [entry["digest"] for entry in [manifest.get("config"), *needed] if entry]
+        named = [] if self.sparse else manifest.get("manifests", [])
+        children = [entry["digest"] for entry in named]
         if set(blobs) - set(repository.blobs) or set(children) - set(repository.manifests):
             return error_reply(400, "MANIFEST_BLOB_UNKNOWN")
         repository.manifests[digest] = (request.headers.get("content-type", ""), request.body)
@@ -128,6 +138,12 @@ class Store:
             repository.tags[reference] = digest
         place = {"Location": f"/v2/{name}/manifests/{digest}", "Docker-Content-Digest": digest}
         return Reply(201, place)
+
+    def _refuses(self, layer: Mapping[str, Any]) -> bool:
+        """As Distribution 2.8.2 does it (measured): docker's foreign layers must have urls."""
+        return (DOCKER_FOREIGN in layer["mediaType"] and not layer.get("urls")) or (
+            _elsewhere(layer) and not self.foreign
+        )
 
     def _delete_manifest(self, _request: Request, name: str, reference: str) -> Reply:
         repository = self.repositories[name]
@@ -202,6 +218,20 @@ class Store:
         if self.least_chunk:
             headers["OCI-Chunk-Min-Length"] = str(self.least_chunk)
         return Reply(status, headers)
+
+
+def _elsewhere(layer: Mapping[str, Any]) -> bool:
+    """True for a layer that need not be here; OCI's must be where it has no urls (measured)."""
+    kinds = (DOCKER_FOREIGN, OCI_FOREIGN)
+    return bool(layer.get("urls")) and any(kind in layer["mediaType"] for kind in kinds)
+
+
+def _foreign_refused(digest: str) -> Reply:
+    """Distribution's answer: three errors under 500, of which only the last one says something."""
+    unknown = {"code": "UNKNOWN", "message": "unknown error"}
+    blob = {"code": "MANIFEST_BLOB_UNKNOWN", "message": "blob unknown", "detail": digest}
+    reply = json_reply({"errors": [unknown, unknown | {"detail": {}}, blob]})
+    return Reply(500, reply.headers, reply.body)
 
 
 def _accept(request: Request) -> str:

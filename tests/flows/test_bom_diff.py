@@ -196,12 +196,6 @@ def test_the_whole_is_what_bundle_plan_says_of_the_new_release(releases: Release
     assert whole["images"] == 4
 
 
-def test_what_both_releases_have_is_asked_for_once(releases: Releases) -> None:
-    releases.json(*QUICK)
-    assert releases.fake.count("GET", "/v2/tkg/kept/manifests/v1") == 1
-    assert releases.fake.count("GET", "/blobs/") == 0
-
-
 def test_the_text_tells_bytes(releases: Releases) -> None:
     lines = [" ".join(line.split()) for line in releases.diff(*QUICK).out.splitlines()]
     blobs, _ = size(PILOT_2, KEPT, EXTRA)

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from bom.diff import diff_boms
-from bom.images import ImageSet, WantedImage
+from bom.images import WantedImage
 from bom.reference import Reference
 from mirror.errors import IntegrityFault, NotFound, Side
 from mirror.oci.digest import Digest
 from mirror.plan import totals
 from mirror.resolve import Resolution, Resolved
-from mirror.upgrade import Amount, Answer, both, upgrade, weigh, with_digests
+from mirror.upgrade import Amount, Answer, upgrade, weigh, with_digests
 from scripts.world.images import OCI, Blob, Image, Layer, make_image
 from tests.bom.documents import TKG, changed, parse
 from tests.mirror.bundle.small import graph_of, layer
@@ -70,15 +70,9 @@ def found_at(image: WantedImage, content: Image) -> Resolved:
 A, B, C = wanted("a:v1"), wanted("b:v1"), wanted("c:v1", required=False)
 
 
-def test_what_both_releases_name_is_asked_for_once() -> None:
-    assert both(ImageSet((A, B)), ImageSet((B, C))).images == (A, B, C)
-
-
 def test_one_image_that_has_no_answer_makes_the_bytes_unknown() -> None:
     fault = NotFound(Side.SOURCE, HOST, "no such tag")
-    answer = weigh(
-        ImageSet((A,)), ImageSet((B,)), Resolution((found_at(A, ONE),), ((B, fault),), ())
-    )
+    answer = weigh(Resolution((found_at(A, ONE),), (), ()), Resolution((), ((B, fault),), ()))
     assert answer == Answer(
         None, {A.reference: graph_of(ONE).root.digest}, ((str(B.reference), fault),)
     )
@@ -86,9 +80,7 @@ def test_one_image_that_has_no_answer_makes_the_bytes_unknown() -> None:
 
 def test_an_image_that_may_be_absent_does_not() -> None:
     answer = weigh(
-        ImageSet((A, C)),
-        ImageSet((B, C)),
-        Resolution((found_at(A, ONE), found_at(B, TWO)), (), (C,)),
+        Resolution((found_at(A, ONE),), (), (C,)), Resolution((found_at(B, TWO),), (), (C,))
     )
     assert answer.upgrade == upgrade([graph_of(ONE)], [graph_of(TWO)])
     assert not answer.failed
@@ -96,8 +88,8 @@ def test_an_image_that_may_be_absent_does_not() -> None:
 
 def test_a_registry_that_contradicts_itself_is_told_and_does_not_end_the_run() -> None:
     liar = make_image([Layer(Blob(OCI.layer, BASE.blob.digest, 400, BASE.blob.pieces), "")])
-    resolution = Resolution((found_at(A, ONE), found_at(B, liar)), (), ())
-    answer = weigh(ImageSet((A,)), ImageSet((B,)), resolution)
+    old, new = (Resolution((each,), (), ()) for each in (found_at(A, ONE), found_at(B, liar)))
+    answer = weigh(old, new)
     assert answer.upgrade is None
     ((_name, fault),) = answer.failed
     assert BASE.blob.digest in str(fault)

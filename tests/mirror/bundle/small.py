@@ -7,7 +7,7 @@ small.layer            # a digest that both images need
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.graph import ImageGraph, walk
 from mirror.oci.manifest import Manifest
+from mirror.oci.platform import Platform
 from scripts.world.images import DOCKER, OCI, Blob, Image, Layer, make_image, make_index
 from tests.fakes.content import Given
 
@@ -92,13 +93,13 @@ def carry(name: str, image: Image) -> Carried:
     return Carried(f"{HOST}/tkg/{name}", path, tag or None, kind, graph)
 
 
-def graph_of(image: Image) -> ImageGraph:
+def graph_of(image: Image, platforms: Collection[Platform] = ()) -> ImageGraph:
     parsed = {
         Digest.parse(node.manifest.digest): Manifest.parse(node.manifest.read())
         for node in image.walk()
     }
     root = parsed[Digest.parse(image.manifest.digest)]
-    return walk(root, lambda descriptor: parsed[descriptor.digest])
+    return walk(root, lambda descriptor: parsed[descriptor.digest], platforms)
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ CODES = [
     (BomFault("f.yaml", 3, "a.b", expected="x", found="y"), 3),
     (ReferenceFault("x y", 1, "a blank"), 3),
     (errors.NotFound(HERE, "h", "no such tag"), 3),
+    (errors.NoPlatform(HERE, "h", "no image for linux/arm64"), 3),
     (errors.BundleFault("not whole", **BYTES), 3),
     (errors.Unreachable(HERE, "h", "no answer"), 4),
     (errors.Full(HERE, "h", "no space left on device"), 4),
@@ -108,3 +109,10 @@ def test_of_several_causes_the_one_to_deal_with_first_makes_the_code() -> None:
     assert exit_code(errors.Unresolved([("a", missing)])) == 3
     assert exit_code(errors.Unresolved([("a", missing), ("b", refused)])) == 5
     assert exit_code(errors.Unresolved([("a", refused), ("b", silent)])) == 4
+
+
+def test_an_image_without_the_wanted_platform_is_the_command_lines_matter() -> None:
+    other = errors.NoPlatform(HERE, "h", "no image for linux/arm64")
+    fault = errors.Unresolved([("a", errors.NotFound(HERE, "h", "no such tag")), ("b", other)])
+    assert (exit_code(fault), fault.whose) == (3, "the command line")
+    assert "--platform" in fault.hint

@@ -10,6 +10,7 @@ from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.graph import ImageGraph, walk
 from mirror.oci.manifest import Manifest
+from mirror.oci.platform import Platform
 from mirror.settings import MAX_INDEX_DEPTH, MAX_INDEX_MANIFESTS
 from tests.mirror.oci.documents import LAYER, descriptor, image, index, parsed, promise
 
@@ -115,6 +116,37 @@ def test_blobs_come_from_every_platform_and_foreign_layers_from_none() -> None:
     graph = walk(parsed(index(one, two)), shelf(one, two))
     assert [blob.size for blob in graph.blobs] == [7, 1, 7, 3]
     assert [layer.size for layer in graph.foreign] == [2]
+
+
+def test_foreign_layers_are_carried_where_they_are_held_and_only_those() -> None:
+    layers = [
+        descriptor(size=n, digest=str(Digest.of(b"%d" % n)), mediaType=FOREIGN) for n in (1, 2)
+    ]
+    root = parsed(image(layers=[*layers, descriptor(size=3)]))
+    held, other = Digest.of(b"1"), Digest.of(b"of another image")
+    graph = walk(root, shelf()).carrying({held, other})
+    assert [blob.size for blob in graph.blobs] == [7, 1, 3]
+    assert [layer.size for layer in graph.foreign] == [2]
+    assert graph.carried == {held}
+    assert graph.carrying(()) == walk(root, shelf())
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_bounds_hold_for_what_is_left_of_an_index(depth: int) -> None:
+    """A choice of platforms never asks for more than no choice does."""
+    root, held = nested(MAX_INDEX_DEPTH + depth)
+    asked: list[Descriptor] = []
+
+    def fetch(promised: Descriptor) -> Manifest:
+        asked.append(promised)
+        return shelf(*held)(promised)
+
+    if depth:
+        with pytest.raises(ValueError, match="deep"):
+            walk(root, fetch, [Platform("linux", "amd64")])
+    else:
+        assert walk(root, fetch, [Platform("linux", "amd64")]).manifests == tuple(held)
+    assert len(asked) <= MAX_INDEX_DEPTH + 1
 
 
 class Forged(Manifest):

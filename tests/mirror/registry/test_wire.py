@@ -9,7 +9,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mirror.errors import Full, Misbehaved, NotFound, Refused, RegistryFault, Side, Unreachable
+from mirror.errors import (
+    Full,
+    Incomplete,
+    Misbehaved,
+    NotFound,
+    Refused,
+    RegistryFault,
+    Side,
+    Unreachable,
+)
 from mirror.registry.wire import fault_of, pause_of, retry_after
 from mirror.settings import LONGEST_PAUSE, MAX_ERROR_SHOWN
 from tests.mirror.oci.documents import steady
@@ -48,6 +57,16 @@ def test_a_policy_that_refuses_is_not_taken_for_a_missing_login() -> None:
     assert "log in" in fault(403).hint
     assert "log in" not in fault(412).hint
     assert "read-only" in fault(405).hint
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_manifest_that_is_refused_for_a_blob_is_not_tried_again_by_waiting(status: int) -> None:
+    """Distribution 2.8 answers 500 to a manifest with a foreign layer, at every attempt alike."""
+    errors = [{"code": "UNKNOWN"}, {"code": "UNKNOWN", "detail": {}}]
+    errors.append({"code": "MANIFEST_BLOB_UNKNOWN", "message": "blob unknown to registry"})
+    found = fault(status, json.dumps({"errors": errors}).encode())
+    assert type(found) is Incomplete
+    assert not found.temporary
 
 
 @pytest.mark.parametrize("status", sorted(REFUSED))
