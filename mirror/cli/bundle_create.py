@@ -43,9 +43,8 @@ def create(
     from mirror.registry.remote import Registries
 
     earlier = read_earlier(only_failed, stdin_taken=inputs.images == "-" or registry.password_stdin)
-    asked = carry.carry()
     wanted = read_inputs(inputs)
-    carried = wanted.carry(asked)
+    carried = wanted.carry(carry.carry())
     if earlier:
         wanted = wanted.failed_in(earlier)
         if not earlier.failed:

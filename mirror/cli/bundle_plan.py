@@ -34,9 +34,8 @@ def plan(
 
     if to:
         refuse_other(to, planfile.SCHEMA)
-    asked = carry.carry()
     wanted = read_inputs(inputs)
-    carried = wanted.carry(asked)
+    carried = wanted.carry(carry.carry())
     with listening(output) as listener:
         stdin_taken = inputs.images == "-"
         reach = access(
