@@ -74,7 +74,7 @@ class Sink(Protocol):
 
 
 class Library(Protocol):
-    """Manifests by name: what a tag points at."""
+    """Manifests by name: what a tag points at, and whether what they name is there."""
 
     def manifest(self, repository: str, name: str | Digest) -> Manifest:
         """The manifest that a tag or digest names, checked against the digest."""
@@ -84,3 +84,6 @@ class Library(Protocol):
 
     def put_manifest(self, repository: str, name: str | Digest, manifest: Manifest) -> None:
         """Store a manifest under a tag or its digest."""
+
+    def has_blob(self, repository: str, descriptor: Descriptor) -> bool:
+        """True where the blob is there with its full size."""

@@ -79,12 +79,12 @@ class Resolution:
         why = "the source does not have them" if self.foreign_asked else _INCLUDE
         for image in self.images:
             if left := {layer.digest for layer in image.graph.foreign}:
-                what = f"{image.wanted.reference}: {len(left)} foreign layers are not carried"
+                what = f"{image.wanted.reference}: foreign layers are left out ({len(left)})"
                 yield f"{what}, and Windows nodes cannot start it without them; {why}"
 
     def _sparse(self) -> Iterator[str]:
         if sparse := {image.digest for image in self.images if image.graph.sparse}:
-            yield f"{len(sparse)} indexes keep their digest and not all images; {_SPARSE}"
+            yield f"sparse indexes: {len(sparse)}, with their digest and some images; {_SPARSE}"
 
     def _suspicious(self) -> Iterator[str]:
         """A registry that answers every name with one image is not caught by digests.

@@ -63,7 +63,10 @@ class Publisher:
     """Brings the blobs that a registry turns out to lack."""
 
     def survey(self, images: Sequence[Publication]) -> list[Outcome[Publication, Digest | None]]:
-        """What each image's tag points at now; one request an image."""
+        """What each image's tag points at now, None where it has to be brought.
+
+        One request an image, and one for each foreign layer that is carried.
+        """
         return self.crew.run(images, self._current)
 
     def publish(self, images: Sequence[Publication]) -> list[Outcome[Publication, int]]:
@@ -75,7 +78,18 @@ class Publisher:
         return self.crew.run(images, self._publish)
 
     def _current(self, image: Publication) -> Digest | None:
-        return self.retry(partial(self.library.tagged, image.repository, str(image.name)))
+        now = self.retry(partial(self.library.tagged, image.repository, str(image.name)))
+        return None if now == image.digest and self._lacks_foreign(image) else now
+
+    def _lacks_foreign(self, image: Publication) -> bool:
+        """True where the image is there without a foreign layer that is carried now.
+
+        Registries take it so: the run before may have left them out. Of whatever else an image
+        has, none can be missing where its tag is visible.
+        """
+        graph, there = image.graph, partial(self.library.has_blob, image.repository)
+        layers = {blob.digest: blob for blob in graph.blobs if blob.digest in graph.carried}
+        return not all(self.retry(partial(there, layer)) for layer in layers.values())
 
     def _publish(self, image: Publication) -> int:
         self.listener(ItemStarted(image.reference, image.reference))
@@ -150,12 +164,12 @@ def _explain(fault: RegistryFault, graph: ImageGraph, manifest: Manifest) -> Non
     (ggcr's), 500 (Distribution 2.8, for a foreign layer).
     """
     if missing := graph.missing(manifest):
-        lists = f"the index lists {len(manifest.children)} images, {len(missing)} are not carried"
-        fault.fact, fault.hint = f"{fault.fact}; {lists}: it is sparse for --platform", _SPARSE
+        lists = f"the index lists {len(manifest.children)} images, not carried: {len(missing)}"
+        fault.fact, fault.hint = f"{fault.fact}; {lists} (it is sparse for --platform)", _SPARSE
     elif manifest.foreign and isinstance(fault, Misbehaved):
         left = [layer for layer in graph.foreign if layer in manifest.foreign]
-        lists = f"the image has {len(manifest.foreign)} foreign layers, {len(left)} are not carried"
-        fault.fact, fault.hint = f"{fault.fact}; {lists}", _FOREIGN
+        lists = f"foreign layers in the image: {len(manifest.foreign)}, not carried: {len(left)}"
+        fault.fact, fault.hint = f"{fault.fact}; {lists}", _FOREIGN + (_CARRY if left else "")
 
 
 _SPARSE = (
@@ -164,8 +178,9 @@ _SPARSE = (
 )
 _FOREIGN = (
     "let the registry take layers that lie elsewhere: Harbor does, Distribution where "
-    "validation.manifests.urls.allow has their URLs; or carry them: --include-foreign-layers"
+    "validation.manifests.urls.allow has their URLs"
 )
+_CARRY = "; or carry them, with --include-foreign-layers"
 
 
 def _held(library: Library, repository: str, name: str | Digest) -> Digest | None:

@@ -91,7 +91,7 @@ def test_the_operator_hears_once_that_an_index_is_sparse_and_what_that_means(
     source.add("tkg/csi", "v1", windows("csi", held=False))
     names = "pause:v1 csi:v1 plain:v1"
     (told,) = create(source, output, *LINUX, "--format", "json", names=names).json["warnings"]
-    assert told.startswith("2 indexes keep their digest and not all images")
+    assert told.startswith("sparse indexes: 2, with their digest and some images")
     assert "Distribution, Harbor" in told
     assert "NAME:TAG@DIGEST" in told
 
@@ -305,7 +305,7 @@ def test_whatever_it_refuses_with(source: FakeRegistry, output: Path, status: in
 
 def explained(ran: Ran, code: int = 4) -> None:
     assert ran.code == code
-    assert "the index lists 2 images, 1 are not carried: it is sparse for --platform" in ran.err
+    assert "the index lists 2 images, not carried: 1 (it is sparse for --platform)" in ran.err
     assert "without --platform" in ran.err.partition("next:")[2]
     assert "validation.manifests.indexes" in ran.err
 

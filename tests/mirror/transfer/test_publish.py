@@ -8,12 +8,14 @@ import pytest
 
 from mirror.errors import IntegrityFault, Misbehaved, NotFound, Refused, Side, TagTaken, Unreachable
 from mirror.events import Event, ItemEnded, silent
+from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.manifest import Manifest
 from mirror.transfer.crew import Crew
 from mirror.transfer.publish import Publication, Publisher
 from mirror.transfer.retry import Retry
 from scripts.world.images import ImageSpec, build
+from tests.fakes.windows import base_of, windows
 from tests.mirror.bundle.small import graph_of
 
 
@@ -25,6 +27,8 @@ class Shelves:
         self.put: list[tuple[str, str]] = []
         self.faults: list[BaseException] = []
         self.swapped: Manifest | None = None
+        self.blobs: set[Digest] = set()
+        self.asked: list[Descriptor] = []
 
     def manifest(self, repository: str, name: str | Digest) -> Manifest:
         if self.swapped and self.put:
@@ -44,6 +48,10 @@ class Shelves:
             assert (repository, str(child.digest)) in self.held
         self.put.append((repository, str(name)))
         self.held[repository, str(name)] = self.held[repository, str(manifest.digest)] = manifest
+
+    def has_blob(self, repository: str, descriptor: Descriptor) -> bool:
+        self.asked.append(descriptor)
+        return descriptor.digest in self.blobs
 
 
 INDEX = graph_of(build(ImageSpec("lamp", platforms=("amd64", "arm64"))))
@@ -126,6 +134,23 @@ def test_the_survey_tells_what_each_tag_shows_now() -> None:
         LAMP.reference: LAMP.digest,
         PAUSE.reference: None,
     }
+
+
+def test_an_image_that_is_there_without_a_carried_foreign_layer_is_not_there() -> None:
+    """Registries take it so, and a push without the layer may have gone before."""
+    graph = graph_of(windows("csi"))
+    layer = Digest.parse(base_of("csi").digest)
+    without = Publication("src/csi:v1", "air/csi", "v1", graph)
+    carried = replace(without, graph=graph.carrying({layer}))
+    library = Shelves()
+    publisher(library).publish([without])
+    library.asked.clear()
+    assert [o.result for o in publisher(library).survey([without])] == [graph.root.digest]
+    assert library.asked == []
+    assert [o.result for o in publisher(library).survey([carried])] == [None]
+    library.blobs.add(layer)
+    assert [o.result for o in publisher(library).survey([carried])] == [graph.root.digest]
+    assert [blob.digest for blob in library.asked] == [layer, layer]
 
 
 def test_taken_tags_are_all_named_with_both_digests() -> None:
