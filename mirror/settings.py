@@ -31,6 +31,20 @@ MAX_INVENTORY_PARTS = 800_000
 MAX_SMALL_JSON = 256 * KIB
 # Repositories that may hold the same image before that is worth a word. Real BOMs have pairs.
 MAX_SAME = 3
+# Bytes of one artifact that is read whole, a BOM or compatibility image: those have some 20 KiB.
+MAX_ARTIFACT = 8 * MIB
+# Bytes of a layer that is looked into, when unpacked; BOMs and package bundles stay under 1 MiB.
+MAX_UNPACKED = 64 * MIB
+# How many times larger than the layer that may be, from RATIO_FROM bytes on. YAML packs 4 to 10
+# times; gzip's largest is 1,032, and a small tar is mostly padding.
+MAX_UNPACKED_RATIO = 200
+RATIO_FROM = MIB
+# Headers of one layer that is looked into, extension headers included; package bundles have tens.
+MAX_TAR_ENTRIES = 10_000
+# Bytes of one extension header: a name, times and attributes. Linux stops a path at 4 KiB.
+MAX_TAR_EXTENSION = MIB
+# Gzip members of one layer: images made for lazy pulling have one or two for each entry.
+MAX_GZIP_MEMBERS = 2 * MAX_TAR_ENTRIES
 # Layers of one image; overlay file systems stop at 500.
 MAX_LAYERS = 1000
 # Levels below an image's index. Nested indexes are legal and none deeper than two was seen.
