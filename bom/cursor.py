@@ -77,10 +77,15 @@ class Cursor:
 
     def text(self) -> str:
         """The scalar as it was written; BomFault unless it is one printable line."""
+        text = self.block()
+        if not text.isprintable():
+            raise self.fault("one printable line")
+        return text
+
+    def block(self) -> str:
+        """The scalar as it was written, of any lines and characters; BomFault on no scalar."""
         if not isinstance(self.node, Scalar):
             raise self.fault("a text")
-        if not self.node.text.isprintable():
-            raise self.fault("one printable line")
         return self.node.text
 
     def checked(self, check: Callable[[str], object], expected: str, hint: str = "") -> str:

@@ -1,8 +1,9 @@
-"""What a YAML document is: one of the two BOMs, or something else that deserves its name."""
+"""What a YAML document is: a BOM and which, a compatibility file, an ImagesLock, or else."""
 
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from typing import Final
 
 from bom.cursor import Cursor, describe
@@ -18,6 +19,15 @@ _TKG_KEYS: Final = ("default", "kindKubeadmConfigSpec", "tkr-bom", "tkr-compatib
 _BOTH: Final = "a TKG BOM or a TKr BOM"
 
 
+class DocumentKind(StrEnum):
+    """The kinds of document that can be read; the values are their names in messages."""
+
+    BOM = "a BOM"
+    TKG_COMPATIBILITY = "a tkg-compatibility file"
+    TKR_COMPATIBILITY = "a tkr-compatibility file"
+    IMAGES_LOCK = "an ImagesLock"
+
+
 def is_bom(root: Cursor) -> bool:
     """Does this look like a BOM, complete or not? A Kubernetes object with a ``kind`` does not."""
     if root.has("components"):
@@ -30,14 +40,23 @@ def is_configmap(root: Cursor) -> bool:
     return not is_bom(root) and _kind(root) == "ConfigMap"
 
 
+def document_kind(root: Cursor) -> DocumentKind | None:
+    """Which of the kinds this looks like, complete or not; None for anything else."""
+    if is_bom(root):
+        return DocumentKind.BOM
+    if root.has("managementClusterVersions"):
+        return DocumentKind.TKR_COMPATIBILITY
+    if root.has("managementClusterPluginVersions"):
+        return DocumentKind.TKG_COMPATIBILITY
+    return DocumentKind.IMAGES_LOCK if _kind(root) == "ImagesLock" else None
+
+
 def name_of(root: Cursor) -> str:
-    """What a document that is no BOM is, for a message."""
+    """What a document is, for a message."""
     if not isinstance(root.node, MapNode):
         return describe(root.node)
-    if root.has("managementClusterVersions"):
-        return "a tkr-compatibility file"
-    if root.has("managementClusterPluginVersions"):
-        return "a tkg-compatibility file"
+    if known := document_kind(root):
+        return known.value
     if kind := _kind(root):
         return f"{'an' if kind[:1] in 'AEIOU' else 'a'} {kind}"
     return "a mapping without release, components and imageConfig"

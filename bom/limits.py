@@ -17,6 +17,10 @@ MAX_DEPTH: Final = 64
 MAX_LIST_LINES: Final = 100_000
 """Lines of an image list. Every image of TKG 1.6.1 with all its 78 TKrs makes 968."""
 
+MAX_LOCK_IMAGES: Final = 10_000
+"""Images of one ImagesLock. Package bundles have some ten, a whole package repository 266; each
+is a request to a registry, and a bundle in a bundle has a lock of its own."""
+
 MAX_NAME_CHARS: Final = 255
 """Characters of host and repository together: the length registries and clients agree on."""
 

@@ -19,8 +19,12 @@ def read_release(root: Cursor) -> str:
         if place is None:
             raise root.missing("release.version", "the release's version")
         raise place.missing("version", "the release's version")
-    version.checked(lambda text: check_tag(text.replace("+", "_")), "a version such as v1.6.0")
-    return version.text()
+    return read_version(version, "a version such as v1.6.0")
+
+
+def read_version(place: Cursor, expected: str) -> str:
+    """A version in the BOM's spelling that can become a tag, ``+`` as ``_``; raises BomFault."""
+    return place.checked(lambda text: check_tag(text.replace("+", "_")), expected)
 
 
 def read_base_repository(root: Cursor) -> str:
@@ -52,6 +56,17 @@ def read_tag(place: Cursor) -> str:
     return place.checked(check_tag, "an image tag", hint)
 
 
+def read_image_place(place: Cursor) -> tuple[str, str]:
+    """``imagePath`` and ``tag``, which both must be there; raises BomFault."""
+    path = place.get("imagePath")
+    if path is None:
+        raise place.missing("imagePath", "the image's path")
+    tag = place.get("tag")
+    if tag is None:
+        raise place.missing("tag", "the image's tag")
+    return read_path(path), read_tag(tag)
+
+
 def read_components(root: Cursor) -> tuple[Component, ...]:
     """Every version of every component, in the file's order; raises BomFault."""
     components = root.get("components")
@@ -75,13 +90,8 @@ def _read_component(name: str, place: Cursor) -> Component:
 
 
 def _read_image(key: str, place: Cursor) -> ImageEntry:
-    path = place.get("imagePath")
-    if path is None:
-        raise place.missing("imagePath", "the image's path")
-    tag = place.get("tag")
-    if tag is None:
-        raise place.missing("tag", "the image's tag")
-    return ImageEntry(key, read_path(path), read_tag(tag), _read_override(place), place.line)
+    path, tag = read_image_place(place)
+    return ImageEntry(key, path, tag, _read_override(place), place.line)
 
 
 def _read_override(place: Cursor) -> str | None:

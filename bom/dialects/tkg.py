@@ -30,9 +30,17 @@ def read_tkg(root: Cursor, sha256: str, notices: tuple[str, ...]) -> Bom:
         default_k8s_version=default.text() if default else None,
         tkr_bom_path=_path(root, "tkr-bom"),
         tkr_compatibility_path=_path(root, "tkr-compatibility"),
+        tkr_packages=_paths(root, "tkr-package"),
+        tkr_package_repositories=_paths(root, "tkr-package-repo"),
     )
 
 
 def _path(root: Cursor, key: str) -> str | None:
     place = root.find(key, "imagePath")
     return read_path(place) if place else None
+
+
+def _paths(root: Cursor, key: str) -> dict[str, str]:
+    """Infrastructure ("aws", "vsphere-nonparavirt") to imagePath; empty before TKG 1.6."""
+    section = root.get(key)
+    return {name: read_path(place) for name, place in section.entries()} if section else {}

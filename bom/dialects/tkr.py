@@ -11,9 +11,9 @@ from bom.dialects.components import (
     read_path,
     read_release,
     read_tag,
+    read_version,
 )
-from bom.model import Ami, Bom, BomKind, ImageEntry
-from bom.reference import check_tag
+from bom.model import Ami, Bom, BomKind, ImageEntry, OsImage, Package
 
 _KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler")
 
@@ -31,6 +31,8 @@ def read_tkr(root: Cursor, sha256: str, notices: tuple[str, ...]) -> Bom:
         addon_images=tuple(_addon_images(root)),
         kubeadm=tuple(_kubeadm_images(root)),
         amis=_amis(root),
+        os_images=(*_os_images(root, "ova"), *_os_images(root, "azure")),
+        packages=tuple(_packages(root)),
     )
 
 
@@ -61,12 +63,12 @@ def _kubeadm_images(root: Cursor) -> Iterator[ImageEntry]:
     if spec is None:
         return
     for name, keys in (("etcd", ("etcd", "local")), ("coredns", ("dns",))):
-        if tag := spec.find(*keys, "imageTag"):
-            yield ImageEntry(name, name, read_tag(tag), None, tag.line)
+        if place := spec.find(*keys, "imageTag"):
+            yield ImageEntry(name, name, read_tag(place), None, place.line)
     if version := spec.get("kubernetesVersion"):
-        version.checked(lambda text: check_tag(text.replace("+", "_")), "a Kubernetes version")
+        tag = read_version(version, "a Kubernetes version").replace("+", "_")
         for name in _KUBERNETES:
-            yield ImageEntry(name, name, version.text().replace("+", "_"), None, version.line)
+            yield ImageEntry(name, name, tag, None, version.line)
 
 
 def _amis(root: Cursor) -> dict[str, tuple[Ami, ...]]:
@@ -86,6 +88,35 @@ def _ami(place: Cursor) -> Ami:
         version=_optional(system, "version"),
         arch=_optional(system, "arch"),
     )
+
+
+def _os_images(root: Cursor, kind: str) -> Iterator[OsImage]:
+    """The items of ``ova`` or ``azure``. Azure's come from its marketplace or from a gallery."""
+    section = root.get(kind)
+    for item in section.items() if section else ():
+        names = (_optional(item, key) for key in ("sku", "name", "id"))
+        system = item.get("osinfo")
+        yield OsImage(
+            kind=kind,
+            name=next(filter(None, names), ""),
+            os=_optional(system, "name"),
+            version=_optional(system, "version"),
+            arch=_optional(system, "arch"),
+        )
+
+
+def _packages(root: Cursor) -> Iterator[Package]:
+    """``addons.<name>.packageName``, from 1.4 on; the package's image is among the components."""
+    addons = root.get("addons")
+    for name, addon in addons.entries() if addons else ():
+        if package := addon.get("packageName"):
+            types = addon.get("clusterTypes")
+            yield Package(
+                name=name,
+                package_name=package.text(),
+                category=_optional(addon, "category"),
+                cluster_types=tuple(item.text() for item in types.items()) if types else (),
+            )
 
 
 def _optional(place: Cursor | None, key: str) -> str:

@@ -53,6 +53,44 @@ kubeadmConfigSpec:
   etcd: {local: {imageTag: v3.5.12_example.1}}
 """
 
+TKG_COMPATIBILITY = """\
+version: v3
+managementClusterPluginVersions:
+- version: v0.9.0
+  supportedTKGBomVersions:
+  - {imagePath: tkg-bom, tag: v0.9.0}
+  - {imagePath: tkg-bom, tag: v0.8.1}
+- version: v0.8.0
+  supportedTKGBomVersions:
+  - {imagePath: tkg-bom, tag: v0.8.1}
+"""
+
+TKR_COMPATIBILITY = """\
+version: v7
+managementClusterVersions:
+- version: v0.9.0
+  supportedKubernetesVersions:
+  - v1.30.1+example.1-tkg.1
+  - v1.29.4+example.1-tkg.2
+- version: v0.8.1
+  supportedKubernetesVersions: [v1.29.4+example.1-tkg.2]
+"""
+
+HEX = "0123456789abcdef" * 4
+
+LOCK = f"""\
+---
+apiVersion: imgpkg.carvel.dev/v1alpha1
+images:
+- annotations:
+    kbld.carvel.dev/id: r.io/a:1
+    kbld.carvel.dev/origins: |
+      - resolved: {{tag: 1, url: r.io/a:1}}
+  image: r.io/a@sha256:{HEX}
+- image: r.io/b/c:2@sha256:{HEX[::-1]}
+kind: ImagesLock
+"""
+
 
 def parse(text: str) -> Bom:
     return parse_bom(text.encode(), "file.yaml")
@@ -68,6 +106,13 @@ def fault_of(text: str | bytes) -> BomFault:
     data = text if isinstance(text, bytes) else text.encode()
     with pytest.raises(BomFault) as caught:
         parse_bom(data, "file.yaml")
+    return caught.value
+
+
+def refusal(read: Callable[[bytes, str], object], text: str) -> BomFault:
+    """What a reader of ``bom.parse`` has against a text."""
+    with pytest.raises(BomFault) as caught:
+        read(text.encode(), "file.yaml")
     return caught.value
 
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from bom.errors import BomFault
 from bom.limits import MAX_FILE_BYTES
-from bom.model import Ami, Bom, BomKind, ImageEntry
+from bom.model import Ami, Bom, BomKind, ImageEntry, OsImage, Package
 from bom.parse import parse_bom, read_bom
-from tests.bom.documents import TKG, TKR, changed, fault_of, nested, parse, steady
+from tests.bom.documents import HEX, TKG, TKR, changed, fault_of, nested, parse, steady
 
 RELEASE = "release.version"
 BASE = "imageConfig.imageRepository"
@@ -20,7 +20,6 @@ IMAGE = "components.buoy[0].images.buoyImage"
 VERSION = "    - version: v1.0.0+example.1"
 CONFIG = "imageConfig:\n  imageRepository: registry.example.com/tkg\n"
 ENTRY = "        buoyImage:\n          imagePath: harbour/buoy\n          tag: v1.0.0\n"
-HEX = "0123456789abcdef" * 4
 
 
 def only_image(bom: Bom) -> ImageEntry:
@@ -46,6 +45,55 @@ def test_a_tkr_bom_is_read_whole() -> None:
     amis = (Ami("ami-1", "photon", "3", "amd64"), Ami("ami-2", "", "", ""))
     assert bom.amis == {"r-1": amis, "r-2": ()}
     assert len({bom, bom}) == 1
+
+
+def test_the_tkr_packages_of_each_infrastructure_are_read() -> None:
+    bom = parse(f"{TKG}tkr-package: {{aws: tkr-aws}}\ntkr-package-repo: {{aws: r/aws, azure: b}}\n")
+    assert bom.tkr_packages == {"aws": "tkr-aws"}
+    assert bom.tkr_package_repositories == {"aws": "r/aws", "azure": "b"}
+    assert parse(TKG).tkr_packages == parse(f"{TKG}tkr-package:\n").tkr_packages == {}
+
+
+@pytest.mark.parametrize("value", ["", "../x", "[a]", "'A'"])
+def test_a_tkr_package_at_a_wrong_path_is_a_fault(value: str) -> None:
+    fault = fault_of(f"{TKG}tkr-package:\n  aws: {value}\n")
+    assert (fault.line, fault.key) == (15, "tkr-package.aws")
+
+
+def test_machine_images_of_vsphere_and_azure_are_read() -> None:
+    osinfo = "osinfo: {name: photon, version: 3, arch: amd64}"
+    azure = "azure: [{sku: k8s, name: x}, {name: gallery}, {id: i}, {}]"
+    assert parse(
+        f"{TKR}ova: [{{name: ova-photon-3, version: v1, {osinfo}}}]\n{azure}\n"
+    ).os_images == (
+        OsImage("ova", "ova-photon-3", "photon", "3", "amd64"),
+        *(OsImage("azure", name, "", "", "") for name in ("k8s", "gallery", "i", "")),
+    )
+
+
+def test_the_packages_of_later_releases_are_read_and_earlier_forms_left() -> None:
+    addons = "addons:\n  cni: {packageName: cni.example.com, category: cni, clusterTypes: [a, b]}\n"
+    addons += "  cpi: {packageName: cpi.example.com}\n  old: {category: csi}\n  none:\n"
+    assert parse(TKR + addons).packages == (
+        Package("cni", "cni.example.com", "cni", ("a", "b")),
+        Package("cpi", "cpi.example.com", "", ()),
+    )
+
+
+@pytest.mark.parametrize(
+    ("release", "fips"),
+    [
+        ("v1.6.0", False),
+        ("v1.6.0-fips.1", True),
+        ("v1.23.8+vmware.2-fips.1-tkg.1", True),
+        ("v1.22.9+vmware.1-fips-tkg.1", True),
+        ("v1.6.0-fips", True),
+        ("v1.6.0-fipsy.1", False),
+        ("v1.6.0+nofips.1", False),
+    ],
+)
+def test_a_fips_release_is_known_by_its_name(release: str, fips: bool) -> None:
+    assert parse(changed("version: v0.9.0", f"version: {release}")).fips is fips
 
 
 def test_kubeadm_implies_all_that_it_starts() -> None:
