@@ -14,6 +14,7 @@ from mirror.bundle.writer import BundleWriter, refuse_existing, refuse_folder, s
 from mirror.errors import Fault
 from mirror.events import ImageFailed, Listener, Noticed, PhaseStarted
 from mirror.expand import Finder, expand
+from mirror.imgpkg import Bundles
 from mirror.members import broken_with, only, whole
 from mirror.oci.digest import Digest
 from mirror.plan import contents_of, fetches
@@ -76,7 +77,11 @@ def resolve(creation: Creation) -> Resolution:
 
 def _finders(creation: Creation, resolver: Resolver) -> list[Finder]:
     """What is looked for in every image; they share the resolver's crew and patience."""
-    return []
+    source, rewrites, listener = creation.source, creation.rewrites, creation.listener
+    finders = list[Finder]()
+    if creation.carry.bundles:
+        finders.append(Bundles(source, rewrites, resolver.crew, resolver.retry, listener))
+    return finders
 
 
 def create(creation: Creation, output: Path, *, force: bool = False) -> RunReport:
