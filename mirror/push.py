@@ -75,7 +75,9 @@ class Push:
         repository = f"{self.project}/{image.path}" if self.project else image.path
         # The whole name must fit too: 255 characters with the host (distribution-spec).
         Reference.parse(f"{self.registry.host}/{repository}")
-        return Publication(image.reference, repository, image.tag, image.graph, image.members)
+        return Publication(
+            image.reference, repository, image.tag, image.graph, members=image.members
+        )
 
     def _survey(self, images: Sequence[Publication]) -> list[Outcome[Publication, Digest | None]]:
         self.listener(PhaseStarted("look up", len(images)))
