@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from scripts.world.images import DOCKER, Blob, Image, Layer, layer_of, make_image
 from scripts.world.layers import LayerFile
 
-__all__ = ["LABELS", "bundle", "bundle_of", "lock", "tag_of"]
+__all__ = ["HEAD", "LABELS", "bundle", "bundle_of", "lock", "tag_of"]
 
 LABELS = {"dev.carvel.imgpkg.bundle": "true"}
 HEAD = b"---\napiVersion: imgpkg.carvel.dev/v1alpha1\nkind: ImagesLock\n"

@@ -165,6 +165,22 @@ def test_where_members_are_not_wanted_nothing_is_looked_into(fake: FakeRegistry)
     assert fake.count("GET", "/blobs/") == 0
 
 
+@pytest.mark.parametrize("size", [2, 4 * MIB + 1], ids=["an artifact's", "too large"])
+def test_a_configuration_of_another_size_than_a_bundles_is_not_asked_for(
+    fake: FakeRegistry, size: int
+) -> None:
+    fake.add("a/b", "1", with_config(bytes(size)))
+    assert only(run(fake, "a/b:1")).members is None
+    assert fake.count("GET", "/blobs/") == 0
+
+
+def test_a_layer_that_is_not_carried_makes_no_bundle(fake: FakeRegistry) -> None:
+    kind = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+    layer = Layer(Blob.from_bytes(kind, b"windows"), GONE)
+    fake.add("a/b", "1", make_image([layer], docker=True, labels=LABELS))
+    assert only(run(fake, "a/b:1")).members is None
+
+
 # --- what is asked for ------------------------------------------------------------------------
 
 
@@ -382,6 +398,16 @@ def test_members_of_one_run_are_counted(
         fake.add(repository, "1", made)
     faults = refusal(fake, *(f"{repository}:1" for repository in repositories))
     assert sum("more than 4" in str(fault) for fault in faults.values()) == 1
+
+
+def test_what_locks_repeat_is_counted_too(
+    fake: FakeRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One member, and a thousand places where it might be."""
+    monkeypatch.setattr(imgpkg, "MAX_MEMBERS", 4)
+    fake.add("a/b", "1", bundle(lock(*(f"{fake.host}/lost/{n}@{GONE}" for n in range(5)))))
+    assert "more than 4" in refusal(fake, "a/b:1")["a/b:1"].fact
+    assert fake.count("GET", GONE) == 0
 
 
 # --- layers -----------------------------------------------------------------------------------
