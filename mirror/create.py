@@ -15,6 +15,7 @@ from mirror.errors import Fault
 from mirror.events import ImageFailed, Listener, Noticed, PhaseStarted
 from mirror.expand import Finder, expand
 from mirror.foreign import Lookup
+from mirror.imgpkg import Bundles
 from mirror.members import broken_with, only, whole
 from mirror.oci.digest import Digest
 from mirror.oci.platform import Platform
@@ -92,7 +93,11 @@ def ask(creation: Creation) -> Resolution:
 
 def _finders(creation: Creation, resolver: Resolver) -> list[Finder]:
     """What is looked for in every image; they share the resolver's crew and patience."""
-    return []
+    source, rewrites, listener = creation.source, creation.rewrites, creation.listener
+    finders = list[Finder]()
+    if creation.carry.bundles:
+        finders.append(Bundles(source, rewrites, resolver.crew, resolver.retry, listener))
+    return finders
 
 
 def create(creation: Creation, output: Path, *, force: bool = False) -> RunReport:

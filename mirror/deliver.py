@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bom.reference import Reference
@@ -21,7 +21,7 @@ from mirror.settings import MANIFESTS_AT_A_TIME, Settings
 from mirror.transfer.crew import Crew, Outcome
 from mirror.transfer.engine import Engine, Tally
 from mirror.transfer.limit import Limit
-from mirror.transfer.publish import Publication, Publisher
+from mirror.transfer.publish import Place, Publication, Publisher
 from mirror.transfer.retry import Retry
 
 
@@ -58,8 +58,9 @@ class Delivery:
         moved = self._move(missing, present)
         whole, broken = _sort_out(missing, moved)
         self._tell(broken)
-        published = self._publish(whole)
-        results = [*_unknown(surveyed), *_present(present), *broken, *_published(published)]
+        unknown = [*_unknown(surveyed)]
+        published = self._publish(whole, _lost(images, [*unknown, *broken]))
+        results = [*unknown, *_present(present), *broken, *_published(published)]
         return self._report(results, present, moved, published, time.monotonic() - began)
 
     def _tell(self, failed: Iterable[ImageResult]) -> None:
@@ -71,7 +72,9 @@ class Delivery:
         repository = f"{self.project}/{image.path}" if self.project else image.path
         # The whole name must fit too: 255 characters with the host (distribution-spec).
         Reference.parse(f"{self.registry.host}/{repository}")
-        return Publication(image.reference, repository, image.tag, image.graph, origin=origin)
+        return Publication(
+            image.reference, repository, image.tag, image.graph, origin, image.members
+        )
 
     def _survey(self, images: Sequence[Publication]) -> list[Outcome[Publication, Digest | None]]:
         self.listener(PhaseStarted("look up", len(images)))
@@ -102,9 +105,11 @@ class Delivery:
         project, retry = Project(self.registry), self._retry(crew)
         return Engine(self.source, project, self.place, crew, retry, self.listener, limit)
 
-    def _publish(self, images: Sequence[Publication]) -> list[Outcome[Publication, int]]:
+    def _publish(
+        self, images: Sequence[Publication], lost: Mapping[Place, Fault]
+    ) -> list[Outcome[Publication, int]]:
         self.listener(PhaseStarted("publish", len(images)))
-        return self._publisher().publish(images)
+        return self._publisher().publish(images, lost)
 
     def _publisher(self) -> Publisher:
         crew = Crew(min(self.settings.concurrency, MANIFESTS_AT_A_TIME), self.keep_going)
@@ -170,6 +175,12 @@ def _sort_out(
         else:
             whole.append(image)
     return whole, broken
+
+
+def _lost(images: Iterable[Publication], results: Iterable[ImageResult]) -> dict[Place, Fault]:
+    """What will not be at its place, which bundles may need there."""
+    faults = {result.reference: result.fault for result in results if result.fault}
+    return {i.place: faults[i.reference] for i in images if i.reference in faults}
 
 
 def _missed(moved: Iterable[Outcome[Move, Tally]]) -> Iterable[tuple[Digest, str, Fault]]:

@@ -43,6 +43,7 @@ def to_json(images: ImageSet, resolution: Resolution, contents: Contents) -> dic
                 "size": len(image.graph.root.raw),
                 "kind": image.kind,
                 "members": [str(digest) for digest in image.members],
+                "places": [str(place) for place in wanted[image.reference].places],
             }
             for image in contents.images
         ],
@@ -118,9 +119,23 @@ def _image(value: Any) -> _Image:
         raise ValueError(f"{reference} is pinned to another digest")
     kind = text_at(value, "kind")
     members = members_at(value, kind)
-    wanted = WantedImage(reference, repository, path, kind="bom" if kind == "bom" else "image")
+    wanted = WantedImage(
+        reference,
+        repository,
+        path,
+        kind="bom" if kind == "bom" else "image",
+        places=_places(value),
+    )
     bundle = kind == "imgpkg-bundle"
     return _Image(wanted, Digest.parse(value.get("digest")), members if bundle else None)
+
+
+def _places(value: dict[str, Any]) -> tuple[Reference, ...]:
+    """Where else it may be found; it is asked for by its pin wherever that is."""
+    places = list_at(value, "places")
+    if not all(isinstance(place, str) for place in places):
+        raise ValueError("a place of an image is not a text")
+    return tuple(Reference.parse(place) for place in places)
 
 
 def _bom(value: Any) -> BomFact:

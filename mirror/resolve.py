@@ -15,6 +15,7 @@ from mirror.errors import (
     NoPlatform,
     NotFound,
     Refused,
+    RegistryFault,
     Side,
     Unreachable,
     Unresolved,
@@ -163,14 +164,16 @@ class Resolver:
         pin = self._pin(wanted.reference)
         if pin and (known := self.known.get(pin)):
             return Resolved(wanted, known.origin, known.graph)
-        missed: Fault | None = None
+        missed = list[RegistryFault]()
         for reference in (wanted.reference, *wanted.places):
             place = self.rewrites.apply(reference)
             try:
                 return Resolved(wanted, place.name, self._asked(place, pin))
             except (NotFound, Refused) as fault:
-                missed = missed or fault
-        raise missed or AssertionError
+                missed.append(fault)
+            except Unreachable as fault:
+                raise _nowhere(wanted, [fault, *missed]) from None
+        raise _nowhere(wanted, missed)
 
     def _pin(self, reference: Reference) -> Digest | None:
         return Digest.parse(reference.digest) if reference.digest else self.pins.get(reference)
@@ -202,6 +205,15 @@ class Resolver:
             kind = NoPlatform if isinstance(cause, NoImage) else Misbehaved
             fact = printable(str(cause))
             raise kind(Side.SOURCE, place.host, f"cannot use {place}", fact=fact) from None
+
+
+def _nowhere(wanted: WantedImage, missed: Sequence[RegistryFault]) -> RegistryFault:
+    """The first of these faults, which says what the others were where there are several."""
+    first, *others = missed
+    if not others:
+        return first
+    what, fact = f"cannot get {wanted.reference}", "; ".join(map(str, missed))
+    return type(first)(first.side, first.host, what, fact=fact, hint=first.hint)
 
 
 _INCLUDE = "--include-foreign-layers carries those that the source has"

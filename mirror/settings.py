@@ -70,6 +70,13 @@ MAX_PLATFORM_PART = 32
 # Times that what comes along with images is looked for in what came along before: package
 # repositories hold package bundles, which hold images; those may have signatures.
 MAX_COMPANION_ROUNDS = 8
+# Bytes of an image's configuration that is looked into; real ones have 1 to 30 KiB.
+MAX_CONFIG = 4 * MIB
+# Bytes of an imgpkg bundle's lock: one of 266 images has 100 KB, one of 10,000 1.2 MB.
+MAX_IMAGES_LOCK = 2 * MIB
+# Images in all locks of a run together, and members of all bundles: TKG 1.6.1 with its 78 TKrs
+# has 170 bundles of some ten. Bundles in bundles multiply, and each member is a request.
+MAX_MEMBERS = 20_000
 # Redirects of one request; storage behind a registry needs one or two.
 MAX_REDIRECTS = 5
 # Pages of a tag list, 100 tags or more each.

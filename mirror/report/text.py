@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mirror.bundle.damage import Damage
-from mirror.bundle.inventory import Inventory
+from mirror.bundle.inventory import Inventory, Listed
 from mirror.report.run import RunReport
 from mirror.text import human_size, printable
 
@@ -58,8 +58,13 @@ def bundle(inventory: Inventory, file: str, size: int) -> str:
         "",
     ]
     rows = [("path", "tag", "kind", "digest")]
-    rows += [(i.path, i.tag or "", i.kind, str(i.descriptor.digest)) for i in inventory.images]
+    rows += [(i.path, i.tag or "", _kind(i), str(i.descriptor.digest)) for i in inventory.images]
     return "\n".join([*lines, *_columns(rows)])
+
+
+def _kind(image: Listed) -> str:
+    """What it is, and of an imgpkg bundle how many images it locks."""
+    return f"{image.kind} of {len(image.members)}" if image.members else image.kind
 
 
 def verify(damages: Sequence[tuple[str, Damage]], size: int, seconds: float) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from mirror.errors import (
+    Fault,
     Incomplete,
     IntegrityFault,
     Misbehaved,
@@ -19,8 +20,12 @@ from mirror.oci.digest import Digest
 from mirror.oci.graph import ImageGraph
 from mirror.oci.manifest import Manifest
 from mirror.ports import Library
+from mirror.settings import MAX_COMPANION_ROUNDS
 from mirror.transfer.crew import Crew, Outcome
 from mirror.transfer.retry import Retry
+
+# A repository and the digest of an image in it.
+Place = tuple[str, Digest]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,11 +40,23 @@ class Publication:
     graph: ImageGraph
     origin: str = ""
     """``host/repository`` where it is read; empty where that is a bundle."""
+    members: tuple[Digest, ...] = ()
+    """Of an imgpkg bundle: what must be in its repository before it is seen there."""
 
     @property
     def digest(self) -> Digest:
         """Of its manifest or index."""
         return self.graph.root.digest
+
+    @property
+    def place(self) -> Place:
+        """What a bundle in the same repository may wait for."""
+        return self.repository, self.digest
+
+    @property
+    def needs(self) -> Iterator[Place]:
+        """What must be there before."""
+        return ((self.repository, digest) for digest in self.members)
 
     @property
     def name(self) -> str | Digest:
@@ -69,13 +86,26 @@ class Publisher:
         """
         return self.crew.run(images, self._current)
 
-    def publish(self, images: Sequence[Publication]) -> list[Outcome[Publication, int]]:
+    def publish(
+        self, images: Sequence[Publication], lost: Mapping[Place, Fault] | None = None
+    ) -> list[Outcome[Publication, int]]:
         """Put the manifests of each image, children first and its tag last, then read it back.
 
         The results are bytes sent. All blobs must be there: a registry refuses a manifest
-        whose children it lacks, and a tag must never name an image that is not whole.
+        whose children it lacks, and a tag must never name an image that is not whole. Bundles
+        come after all their members, and not at all where one fails or is ``lost`` already.
         """
-        return self.crew.run(images, self._publish)
+        faults, outcomes = dict(lost or {}), list[Outcome[Publication, int]]()
+        for wave in waves(images):
+            whole = [image for image in wave if not _lacking(image, faults)]
+            done = self.crew.run(whole, self._publish)
+            for image in wave:
+                if fault := _lacking(image, faults):
+                    self.listener(ItemEnded(image.reference, image.reference, "failed"))
+                    done.append(Outcome(image, fault=fault))
+            faults.update((outcome.item.place, outcome.fault) for outcome in done if outcome.fault)
+            outcomes += done
+        return outcomes
 
     def _current(self, image: Publication) -> Digest | None:
         now = self.retry(partial(self.library.tagged, image.repository, str(image.name)))
@@ -155,6 +185,25 @@ class Publisher:
         ]
         if taken and not self.overwrite:
             raise TagTaken(self.host, taken)
+
+
+def waves(images: Iterable[Publication]) -> Iterator[list[Publication]]:
+    """All of them, in such an order that members come in earlier waves than their bundles.
+
+    Only what is forged can be nested deeper than what is followed, or name itself by way of
+    others; a last wave has all that is left then. Waves may be empty.
+    """
+    left = list(images)
+    for _ in range(MAX_COMPANION_ROUNDS):
+        waiting = {image.place for image in left}
+        yield [image for image in left if waiting.isdisjoint(image.needs)]
+        left = [image for image in left if not waiting.isdisjoint(image.needs)]
+    yield left
+
+
+def _lacking(image: Publication, faults: Mapping[Place, Fault]) -> Fault | None:
+    """Why a member of this bundle is not there."""
+    return next((faults[place] for place in image.needs if place in faults), None)
 
 
 def _explain(fault: RegistryFault, graph: ImageGraph, manifest: Manifest) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import httpx
@@ -101,8 +102,14 @@ def test_blobs_that_images_share_are_fetched_once(source: Source, tmp_path: Path
     before = len(source.registry.requests())
     assert run("bundle", "create", *inputs(source), "-o", tmp_path / "x.tar").code == 0
     asked = [line.path for line in source.registry.requests(before) if "/blobs/" in line.path]
-    digests = [path.rpartition("/")[2] for path in asked]
-    assert len(digests) == len(set(digests)) > len(source.entries)
+    times = Counter(path.rpartition("/")[2] for path in asked)
+    assert len(times) > len(source.entries)
+    # Configurations of images with one layer are looked into before: a bundle has a label there.
+    paths = {path.rpartition("/")[2]: path for path in asked}
+    for digest, count in times.items():
+        if count > 1:
+            found = httpx.get(f"{source.registry.url}{paths[digest]}", trust_env=False).json()
+            assert (count, len(found["rootfs"]["diff_ids"])) == (2, 1)
 
 
 def test_show_and_verify_say_what_the_contract_says(source: Source, bundle: Path) -> None:

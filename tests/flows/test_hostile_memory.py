@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.packages import HEAD, bundle
 from tests.fakes.simple import FakeRegistry
 from tests.fakes.store import sha256
 
@@ -80,6 +81,27 @@ def blobs_without_an_end(fake: FakeRegistry) -> str:
     return put(fake, "a/b", manifest(1))
 
 
+def locks_that_unfold(fake: FakeRegistry) -> str:
+    """Package bundles as large as they may be, each another one, and wrong at the very end."""
+    entries = "".join(f"- image: a.b/c@sha256:{number:064}\n" for number in range(9_999))
+    names = []
+    for number in range(12):
+        text = f"# {number}\nimages:\n{entries}- image: a.b/c:1\n"
+        fake.add(f"a/b{number}", "1", bundle(HEAD + text.encode()))
+        names.append(f"{fake.host}/a/b{number}:1\n")
+    return "".join(names)
+
+
+def large_configurations(fake: FakeRegistry) -> str:
+    labels = {"dev.carvel.imgpkg.bundle": "x" * LARGE}
+    names = []
+    for number in range(20):
+        made = bundle(b"", labels=labels | {"number": str(number)})
+        fake.add(f"a/b{number}", "1", made)
+        names.append(f"{fake.host}/a/b{number}:1\n")
+    return "".join(names)
+
+
 @pytest.mark.parametrize(
     ("fill", "code"),
     [
@@ -87,6 +109,8 @@ def blobs_without_an_end(fake: FakeRegistry) -> str:
         (many_large_manifests, 4),
         (json_that_unfolds, 4),
         (blobs_without_an_end, 6),
+        (locks_that_unfold, 3),
+        (large_configurations, 3),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -171,8 +171,7 @@ def test_an_index_that_has_no_such_platform_is_a_failure_that_lists_those_it_has
     assert "it has no image for linux/arm64; it has linux/amd64, windows/amd64" in ran.err
     assert "whose matter: the command line" in ran.err
     assert "--platform" in ran.err.partition("next:")[2]
-    assert not output.exists()
-    assert source.count("GET", "/blobs/") == 0
+    assert list(output.parent.iterdir()) == []
 
 
 def test_with_keep_going_the_others_are_carried(source: FakeRegistry, output: Path) -> None:

@@ -12,7 +12,7 @@ from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.manifest import Manifest
 from mirror.transfer.crew import Crew
-from mirror.transfer.publish import Publication, Publisher
+from mirror.transfer.publish import Publication, Publisher, waves
 from mirror.transfer.retry import Retry
 from scripts.world.images import ImageSpec, build
 from tests.fakes.windows import base_of, windows
@@ -190,3 +190,80 @@ def test_a_child_that_is_not_kept_keeps_the_tag_away() -> None:
     with pytest.raises(Misbehaved, match="a moment ago"):
         publisher(library).publish([LAMP])
     assert ("air/lamp", "v1") not in library.held
+
+
+# --- bundles ----------------------------------------------------------------------------------
+
+
+def nested() -> tuple[Publication, Publication, Publication]:
+    """A bundle, one in it, and an image in that; all in one repository."""
+    graphs = [graph_of(build(ImageSpec(name))) for name in ("outer", "inner", "image")]
+    digests = [graph.root.digest for graph in graphs]
+    outer, inner, image = (
+        Publication(f"src/{n}", "air/repo", f"{n}", graph, members=tuple(digests[n + 1 : n + 2]))
+        for n, graph in enumerate(graphs)
+    )
+    return outer, inner, image
+
+
+def test_a_bundle_comes_after_its_members_and_theirs() -> None:
+    library = Shelves()
+    publisher(library).publish([PAUSE, *nested()])
+    order = [name for repository, name in library.put if repository == "air/repo"]
+    assert order == ["2", "1", "0"]
+
+
+def test_a_member_that_fails_keeps_away_every_bundle_that_needs_it_and_nothing_else() -> None:
+    outer, inner, image = nested()
+
+    class Choosy(Shelves):
+        def put_manifest(self, repository: str, name: str | Digest, manifest: Manifest) -> None:
+            if name == image.tag:
+                raise Refused(Side.DESTINATION, "host", "no such thing here")
+            super().put_manifest(repository, name, manifest)
+
+    library, told = Choosy(), list[Event]()
+    keeping = replace(publisher(library, listener=told), crew=Crew(2, keep_going=True))
+    outcomes = keeping.publish([outer, inner, PAUSE, image])
+    assert [name for _repository, name in library.put] == [PAUSE.tag]
+    faults = {o.item.reference: str(o.fault) for o in outcomes if o.fault}
+    assert faults == dict.fromkeys(["src/0", "src/1", "src/2"], "no such thing here")
+    ended = [(e.key, e.status) for e in told if isinstance(e, ItemEnded)]
+    assert sorted(ended) == [
+        ("src/0", "failed"),
+        ("src/1", "failed"),
+        ("src/2", "failed"),
+        (PAUSE.reference, "done"),
+    ]
+
+
+def test_a_bundle_whose_member_was_lost_on_the_way_is_not_shown() -> None:
+    outer, inner, image = nested()
+    library, lost = Shelves(), Refused(Side.DESTINATION, "host", "no room")
+    outcomes = publisher(library).publish([inner, outer], {image.place: lost})
+    assert library.put == []
+    assert [outcome.fault for outcome in outcomes] == [lost, lost]
+
+
+def test_a_member_of_the_same_digest_elsewhere_does_not_matter() -> None:
+    outer, inner, image = nested()
+    lost = {("air/other", image.digest): Refused(Side.DESTINATION, "host", "no")}
+    library = Shelves()
+    publisher(library).publish([outer, inner, image], lost)
+    assert len(library.put) == 3
+
+
+def test_a_bundle_whose_members_are_there_already_waits_for_nothing() -> None:
+    library = Shelves()
+    publisher(library).publish([nested()[0]])
+    assert library.put == [("air/repo", "0")]
+
+
+def test_bundles_that_claim_to_hold_each_other_end() -> None:
+    """No digests can be made so; a forged bundle.json can say so."""
+    outer, inner, image = nested()
+    circle = [outer, replace(inner, members=(outer.digest,)), image]
+    assert {i for wave in waves(circle) for i in wave} == set(circle)
+    library = Shelves()
+    publisher(library).publish(circle)
+    assert len(library.put) == 3
