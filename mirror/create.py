@@ -18,6 +18,7 @@ from mirror.members import broken_with, only, whole
 from mirror.oci.digest import Digest
 from mirror.plan import contents_of, fetches
 from mirror.ports import Move
+from mirror.referrers import Referrers
 from mirror.registry.remote import Registries
 from mirror.report.earlier import Earlier
 from mirror.report.run import ImageResult, RunReport, ordered, reason_of
@@ -76,7 +77,10 @@ def resolve(creation: Creation) -> Resolution:
 
 def _finders(creation: Creation, resolver: Resolver) -> list[Finder]:
     """What is looked for in every image; they share the resolver's crew and patience."""
-    return []
+    found = list[Finder]()
+    if creation.carry.referrers:
+        found.append(Referrers(creation.source, resolver))
+    return found
 
 
 def create(creation: Creation, output: Path, *, force: bool = False) -> RunReport:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from bom.images import WantedImage
 from bom.reference import Reference
@@ -27,6 +27,8 @@ from mirror.settings import MAX_SAME
 from mirror.text import printable
 from mirror.transfer.crew import Crew
 from mirror.transfer.retry import Retry
+
+Answer = TypeVar("Answer")
 
 
 class ManifestSource(Protocol):
@@ -135,6 +137,17 @@ class Resolver:
         self.known.update((image.digest, image) for image in resolved)
         return Resolution(resolved, tuple(failed), tuple(absent))
 
+    def ask(self, host: str, act: Callable[[], Answer]) -> Answer:
+        """What ``act`` gets from ``host``, with patience; nothing more from one that is silent."""
+        if fault := self.silent.get(host):
+            raise fault
+        try:
+            return self.retry(act)
+        except Unreachable as fault:
+            if not fault.answered:
+                self.silent[host] = fault
+            raise
+
     def _resolve(self, wanted: WantedImage) -> Resolved:
         label = str(wanted.reference)
         try:
@@ -154,7 +167,7 @@ class Resolver:
         for reference in (wanted.reference, *wanted.places):
             place = self.rewrites.apply(reference)
             try:
-                return Resolved(wanted, place.name, self._asked(place, pin))
+                return Resolved(wanted, place.name, self._graph(place, pin or place.tag or ""))
             except (NotFound, Refused) as fault:
                 missed = missed or fault
         raise missed or AssertionError
@@ -162,21 +175,12 @@ class Resolver:
     def _pin(self, reference: Reference) -> Digest | None:
         return Digest.parse(reference.digest) if reference.digest else self.pins.get(reference)
 
-    def _asked(self, place: Reference, pin: Digest | None) -> ImageGraph:
-        if fault := self.silent.get(place.host):
-            raise fault
-        try:
-            return self._graph(place, pin or place.tag or "")
-        except Unreachable as fault:
-            if not fault.answered:
-                self.silent[place.host] = fault
-            raise
-
     def _graph(self, place: Reference, name: str | Digest) -> ImageGraph:
         taken = list[Manifest]()
 
         def ask(name: str | Digest) -> Manifest:
-            found = self.retry(partial(self.source.manifest, place.host, place.repository, name))
+            act = partial(self.source.manifest, place.host, place.repository, name)
+            found = self.ask(place.host, act)
             taken.append(self.budget.take(found))
             return found
 

@@ -10,6 +10,8 @@ DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 IMAGES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})
 MANIFESTS = IMAGES | INDEXES
+# What may name a subject, and so refer to another manifest.
+REFERRERS = frozenset({OCI_MANIFEST, OCI_INDEX})
 
 # Named only to refuse it by name: it has no digests of its own and left the specification.
 DOCKER_SCHEMA1_PREFIX = "application/vnd.docker.distribution.manifest.v1"

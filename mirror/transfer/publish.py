@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from mirror.errors import Incomplete, IntegrityFault, Misbehaved, NotFound, TagTaken
@@ -13,6 +13,7 @@ from mirror.oci.graph import ImageGraph
 from mirror.oci.manifest import Manifest
 from mirror.ports import Library
 from mirror.transfer.crew import Crew, Outcome
+from mirror.transfer.listing import Listing
 from mirror.transfer.retry import Retry
 
 
@@ -52,21 +53,39 @@ class Publisher:
     """Replace tags that name other images."""
     complete: Callable[[Publication], None] | None = None
     """Brings the blobs that a registry turns out to lack."""
+    listing: Listing = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "listing", Listing(self.library, self.retry, self.host))
 
     def survey(self, images: Sequence[Publication]) -> list[Outcome[Publication, Digest | None]]:
-        """What each image's tag points at now; one request an image."""
+        """What each image's tag points at now; one request an image.
+
+        A referrer that is not listed as one counts as missing: nobody would find it.
+        """
         return self.crew.run(images, self._current)
 
     def publish(self, images: Sequence[Publication]) -> list[Outcome[Publication, int]]:
         """Put the manifests of each image, children first and its tag last, then read it back.
 
         The results are bytes sent. All blobs must be there: a registry refuses a manifest
-        whose children it lacks, and a tag must never name an image that is not whole.
+        whose children it lacks, and a tag must never name an image that is not whole. What
+        refers to others comes last: a list of referrers that is carried itself, by its tag, is
+        there before it would be made anew.
         """
-        return self.crew.run(images, self._publish)
+        referring = [image for image in images if image.graph.root.subject]
+        first = [image for image in images if not image.graph.root.subject]
+        run = self.crew.run
+        return [*run(first, self._publish), *run(referring, self._publish)]
 
     def _current(self, image: Publication) -> Digest | None:
-        return self.retry(partial(self.library.tagged, image.repository, str(image.name)))
+        now = self.retry(partial(self.library.tagged, image.repository, str(image.name)))
+        return now if now != image.digest or self._is_listed(image) else None
+
+    def _is_listed(self, image: Publication) -> bool:
+        """True for what refers to nothing too: it needs no list."""
+        root = image.graph.root
+        return not root.subject or self.listing.has(image.repository, root.subject.digest, root)
 
     def _publish(self, image: Publication) -> int:
         self.listener(ItemStarted(image.reference, image.reference))
@@ -87,21 +106,30 @@ class Publisher:
         # since a HEAD that wrongly says 404 would let an image be replaced.
         now = self.retry(partial(_held, self.library, image.repository, image.name))
         self.refuse_taken([(image, now)])
+        noted: Digest | None = None
         if now != image.digest:
-            self._store(image, image.name, root)
+            noted = self._store(image, image.name, root)
+        elif not self._is_listed(image):
+            # A registry with a list of its own may have lost sight of it: it is told once more.
+            noted = self._store(image, image.digest, root)
         self._read_back(image.repository, image.name, image.digest)
+        if root.subject and noted != root.subject.digest:
+            self.listing.add(image.repository, root.subject.digest, root)
         return sum(len(manifest.raw) for manifest in image.graph.manifests)
 
-    def _store(self, image: Publication, name: str | Digest, manifest: Manifest) -> None:
-        """Put a manifest; where the registry lacks what it names, bring that, once."""
+    def _store(self, image: Publication, name: str | Digest, manifest: Manifest) -> Digest | None:
+        """Put a manifest; where the registry lacks what it names, bring that, once.
+
+        Returns the subject that the registry took note of.
+        """
         put = _Put(self.library, image.repository, name, manifest)
         try:
-            self.retry(put)
+            return self.retry(put)
         except Incomplete:
             if self.complete is None:
                 raise
             self.complete(image)
-            self.retry(put)
+            return self.retry(put)
 
     def _read_back(self, repository: str, name: str | Digest, promised: Digest) -> None:
         """A registry's 201 is not yet proof: ask for the bytes under the name and hash them."""
@@ -152,8 +180,9 @@ class _Put:
     manifest: Manifest
     tried: bool = False
 
-    def __call__(self) -> None:
+    def __call__(self) -> Digest | None:
+        """The subject that the registry took note of; None where the answer was lost."""
         if self.tried and _held(self.library, self.repository, self.name) == self.manifest.digest:
-            return
+            return None
         self.tried = True
-        self.library.put_manifest(self.repository, self.name, self.manifest)
+        return self.library.put_manifest(self.repository, self.name, self.manifest)

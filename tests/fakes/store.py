@@ -9,12 +9,14 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 from tests.fakes.message import Reply, Request, error_reply, json_reply
 
 NAME = r"(?P<name>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
 DIGEST = r"(?P<digest>sha256:[0-9a-f]{64})"
 OCTETS = "application/octet-stream"
+INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 def sha256(data: bytes) -> str:
@@ -47,6 +49,7 @@ class Store:
     `page_size` caps a page of tags whatever the client asks; `ranges` says whether blobs can be
     read from the middle; `relative` makes upload locations paths instead of whole URLs. `edition`
     is a part of every blob's ETag; `least_chunk` is stated for each upload and held to, unless 0.
+    With `referrers` it has the API of OCI 1.1 for them; without, it does as Distribution does.
     """
 
     def __init__(self) -> None:
@@ -57,6 +60,7 @@ class Store:
         self.relative = False
         self.edition = ""
         self.least_chunk = 0
+        self.referrers = False
         self._started = 0
         self._lock = threading.RLock()
         self._routes: list[tuple[str, re.Pattern[str], Callable[..., Reply]]] = [
@@ -70,6 +74,7 @@ class Store:
                 ("POST", f"/v2/{NAME}/blobs/uploads/", self._begin),
                 ("GET PATCH PUT DELETE", f"/v2/{NAME}/blobs/uploads/(?P<id>[^/]+)", self._go_on),
                 ("GET HEAD", f"/v2/{NAME}/blobs/{DIGEST}", self._get_blob),
+                ("GET", f"/v2/{NAME}/referrers/(?P<reference>[^/]+)", self._referrers),
             )
         ]
 
@@ -126,7 +131,30 @@ class Store:
         if ":" not in reference:
             repository.tags[reference] = digest
         place = {"Location": f"/v2/{name}/manifests/{digest}", "Docker-Content-Digest": digest}
+        if self.referrers and (subject := manifest.get("subject")):
+            place["OCI-Subject"] = subject["digest"]
         return Reply(201, place)
+
+    def _referrers(self, request: Request, name: str, reference: str) -> Reply:
+        """distribution-spec 1.1, "Listing Referrers": an empty list for what is not there."""
+        if not self.referrers:
+            return error_reply(404, "NOT_FOUND")
+        if not re.fullmatch(DIGEST, reference):
+            return error_reply(400, "DIGEST_INVALID")
+        held = self.repositories.get(name, Repository()).manifests
+        found = [entry_of(*each) for each in sorted(held.values())]
+        entries = [entry for entry, subject in found if subject == reference]
+        headers = {}
+        if wanted := request.query.get("artifactType"):
+            entries = [entry for entry in entries if entry.get("artifactType") == wanted]
+            headers["OCI-Filters-Applied"] = "artifactType"
+        start = int(request.query.get("start", 0))
+        end = start + self.page_size
+        if end < len(entries):
+            query = f"artifactType={quote(wanted)}&" if wanted else ""
+            headers["Link"] = f'</v2/{name}/referrers/{reference}?{query}start={end}>; rel="next"'
+        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": entries[start:end]}
+        return Reply(200, {"Content-Type": INDEX} | headers, json.dumps(index).encode())
 
     def _delete_manifest(self, _request: Request, name: str, reference: str) -> Reply:
         repository = self.repositories[name]
@@ -201,6 +229,16 @@ class Store:
         if self.least_chunk:
             headers["OCI-Chunk-Min-Length"] = str(self.least_chunk)
         return Reply(status, headers)
+
+
+def entry_of(media_type: str, data: bytes) -> tuple[dict[str, object], str]:
+    """A manifest as a list of referrers has it, and the digest of its subject ("" for none)."""
+    manifest = json.loads(data)
+    kind = manifest.get("artifactType") or manifest.get("config", {}).get("mediaType")
+    optional = {"artifactType": kind, "annotations": manifest.get("annotations")}
+    entry = {"mediaType": media_type, "digest": sha256(data), "size": len(data)}
+    subject = (manifest.get("subject") or {}).get("digest", "")
+    return entry | {name: value for name, value in optional.items() if value}, subject
 
 
 def _accept(request: Request) -> str:
