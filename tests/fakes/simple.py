@@ -117,7 +117,10 @@ class FakeRegistry:
         return rule
 
     def add(self, repository: str, tag: str, image: Image) -> str:
-        """Put an image in without asking anybody, and return its digest; no tag where that is ""."""
+        """Put an image in without asking anybody, and return its digest.
+
+        Where the tag is empty it is there by its digest alone.
+        """
         place = self.store.repositories[repository]
         for node in image.walk():
             place.blobs |= {blob.digest: blob.read() for blob in node.blobs}

@@ -21,7 +21,8 @@ from tests.mirror.bundle.small import graph_of
 class Shelves:
     """A library in memory that refuses a parent before its children, as registries do.
 
-    One that ``lists`` has the referrers API; ``asked`` counts how often it was asked for that.
+    One that ``lists`` has the referrers API, and names none where it has lost sight of them
+    (``hidden``); ``asked`` counts how often it was asked for that.
     """
 
     def __init__(self) -> None:
@@ -29,7 +30,7 @@ class Shelves:
         self.put: list[tuple[str, str]] = []
         self.faults: list[BaseException] = []
         self.swapped: Manifest | None = None
-        self.lists = False
+        self.lists = self.hidden = False
         self.asked = 0
 
     def manifest(self, repository: str, name: str | Digest) -> Manifest:
@@ -58,7 +59,7 @@ class Shelves:
         self.asked += 1
         found = (m for (r, _), m in self.held.items() if r == repository and m.subject)
         mine = {m.descriptor for m in found if m.subject and m.subject.digest == subject}
-        return sorted(mine, key=str) if self.lists else None
+        return [] if self.hidden else sorted(mine, key=str) if self.lists else None
 
 
 INDEX = graph_of(build(ImageSpec("lamp", platforms=("amd64", "arm64"))))
