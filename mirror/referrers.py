@@ -123,6 +123,8 @@ class Referrers:
 
     def _look(self, subjects: Sequence[_Subject]) -> dict[_Subject, Fault]:
         """Learn what belongs to each of them; returns those for which that failed."""
+        if not subjects:
+            return {}
         self.resolver.listener(PhaseStarted("signatures", len(subjects)))
         places = dict.fromkeys((each.host, each.repository) for each in subjects)
         listed = self.resolver.crew.run([p for p in places if p not in self._tags], self._list)
@@ -224,7 +226,7 @@ class Referrers:
         """
         if not claims.wanted:
             return Found(notices=tuple(claims.notices()))
-        resolution = self.resolver.run(tuple(claims.wanted.values()), "follow")
+        resolution = self.resolver.run(tuple(claims.wanted.values()), "referrers")
         sound = list[WantedImage]()
         for image in resolution.images:
             subject = image.graph.root.subject

@@ -137,17 +137,6 @@ class Resolver:
         self.known.update((image.digest, image) for image in resolved)
         return Resolution(resolved, tuple(failed), tuple(absent))
 
-    def ask(self, host: str, act: Callable[[], Answer]) -> Answer:
-        """What ``act`` gets from ``host``, with patience; nothing more from one that is silent."""
-        if fault := self.silent.get(host):
-            raise fault
-        try:
-            return self.retry(act)
-        except Unreachable as fault:
-            if not fault.answered:
-                self.silent[host] = fault
-            raise
-
     def _resolve(self, wanted: WantedImage) -> Resolved:
         label = str(wanted.reference)
         try:
@@ -167,7 +156,7 @@ class Resolver:
         for reference in (wanted.reference, *wanted.places):
             place = self.rewrites.apply(reference)
             try:
-                return Resolved(wanted, place.name, self._graph(place, pin or place.tag or ""))
+                return Resolved(wanted, place.name, self._asked(place, pin))
             except (NotFound, Refused) as fault:
                 missed = missed or fault
         raise missed or AssertionError
@@ -175,12 +164,28 @@ class Resolver:
     def _pin(self, reference: Reference) -> Digest | None:
         return Digest.parse(reference.digest) if reference.digest else self.pins.get(reference)
 
+    def ask(self, host: str, act: Callable[[], Answer]) -> Answer:
+        """What ``act`` gets from ``host``, with patience; nothing from one that is silent."""
+        return self._unless_silent(host, partial(self.retry, act))
+
+    def _asked(self, place: Reference, pin: Digest | None) -> ImageGraph:
+        return self._unless_silent(place.host, partial(self._graph, place, pin or place.tag or ""))
+
+    def _unless_silent(self, host: str, act: Callable[[], Answer]) -> Answer:
+        if fault := self.silent.get(host):
+            raise fault
+        try:
+            return act()
+        except Unreachable as fault:
+            if not fault.answered:
+                self.silent[host] = fault
+            raise
+
     def _graph(self, place: Reference, name: str | Digest) -> ImageGraph:
         taken = list[Manifest]()
 
         def ask(name: str | Digest) -> Manifest:
-            act = partial(self.source.manifest, place.host, place.repository, name)
-            found = self.ask(place.host, act)
+            found = self.retry(partial(self.source.manifest, place.host, place.repository, name))
             taken.append(self.budget.take(found))
             return found
 

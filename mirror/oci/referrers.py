@@ -33,6 +33,16 @@ def companion_tags(subject: Digest) -> tuple[str, ...]:
     return tuple(list_tag(subject) + suffix for suffix in _SUFFIXES)
 
 
+def subject_of(tag: str | None, manifest: Manifest) -> Digest | None:
+    """To whom something belongs: by its own word, or by cosign's name for it; None for nobody."""
+    if manifest.subject:
+        return manifest.subject.digest
+    name, dot, _suffix = (tag or "").partition(".")
+    if dot and COMPANION_TAG.fullmatch(tag or ""):
+        return Digest.parse(name.replace("-", ":"))
+    return None
+
+
 def descriptors(raw: bytes) -> list[Descriptor]:
     """Whom a registry's list names; ValueError says what is wrong with it.
 

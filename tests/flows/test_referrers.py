@@ -420,3 +420,28 @@ def test_what_may_pass_is_asked_again(modern: FakeRegistry, output: Path) -> Non
     modern.on("GET", "/tags/list", answer(503, Retry_After="0"), nth=1)
     assert create(modern, output, "--retries", 2).code == 0
     assert len(held(output)) == 3
+
+
+def test_an_image_that_failed_alone_is_tried_again_with_all_that_hangs_on_it(
+    modern: FakeRegistry, output: Path
+) -> None:
+    """The result of the first run cannot name what nobody could ask for."""
+    hang(modern, "tkg/app", APP, referrer(APP))
+    hang(modern, "tkg/app", referrer(APP), referrer(referrer(APP), "deeper"))
+    modern.add("tkg/app", signature_tag(APP), signature(APP))
+    modern.add("tkg/other", "v1", build(ImageSpec("other")))
+    modern.on("GET", f"{API}{APP.manifest.digest}", answer(500), nth=1)
+    names = "tkg/app:v1 tkg/other:v1"
+    first = create(modern, output, "--keep-going", names=names)
+    assert first.code == 8
+    result = output.with_name("result.json")
+    result.write_text(first.out)
+    second = output.with_name("second.tar")
+    ran = create(modern, second, "--only-failed", result, names=names)
+    assert ran.code == 0, ran.err
+    assert held(second) == {
+        OWN,
+        tagged("tkg/app", signature_tag(APP), signature(APP)),
+        loose("tkg/app", referrer(APP)),
+        loose("tkg/app", referrer(referrer(APP), "deeper")),
+    }
