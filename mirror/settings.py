@@ -43,9 +43,9 @@ MAX_COMPANION_ROUNDS = 8
 # What refers to one manifest, and pages of such a list. Harbor and zot page by some hundreds; the
 # index that stands in for the list where there is none can hold MAX_INDEX_MANIFESTS.
 MAX_REFERRERS = 500
-# What registries say refers to anything, in one run: some ten for each of 1,000 images, and a few
+# What registries say refers to anything, in one run: twenty for each of 1,000 images, and a few
 # hundred bytes each.
-MAX_REFERRERS_OF_RUN = 50_000
+MAX_REFERRERS_OF_RUN = 20_000
 # Pages of a tag list read for the names of signatures, and such names kept, of one repository and
 # of a run: 130 bytes each. Where there are more, each name is asked for instead.
 MAX_COMPANION_PAGES = 100
