@@ -46,7 +46,8 @@ class WantedImage:
     kind: str = "image"
     required: bool = True
     places: tuple[Reference, ...] = ()
-    """Where to look for it, in this order, if it is not where it is named: by digest."""
+    """Where to look for it, in this order, if it is not where it is named: by digest, or by the
+    tag that each of them has where no digest is known."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

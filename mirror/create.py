@@ -21,6 +21,7 @@ from mirror.oci.digest import Digest
 from mirror.oci.platform import Platform
 from mirror.plan import contents_of, fetches
 from mirror.ports import Move
+from mirror.referrers import Referrers
 from mirror.registry.remote import Registries
 from mirror.report.earlier import Earlier
 from mirror.report.run import ImageResult, RunReport, ordered, reason_of
@@ -97,6 +98,8 @@ def _finders(creation: Creation, resolver: Resolver) -> list[Finder]:
     finders = list[Finder]()
     if creation.carry.bundles:
         finders.append(Bundles(source, rewrites, resolver.crew, resolver.retry, listener))
+    if creation.carry.referrers:
+        finders.append(Referrers(source, resolver))
     return finders
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from bom.reference import Reference
 from mirror.errors import Fault
 from mirror.oci.digest import Digest
+from mirror.oci.referrers import subject_of
 from mirror.resolve import Resolution, Resolved
 
 
@@ -25,6 +26,16 @@ def member_references(image: Resolved) -> Iterator[Reference]:
     """The names of an image's members; none for what is no imgpkg bundle."""
     for digest in image.members or ():
         yield member_reference(image.wanted.reference, digest)
+
+
+def _referring(images: Iterable[Resolved]) -> dict[tuple[str, Digest], list[Reference]]:
+    """What refers to the manifest that has this digest, in the repository that has this name."""
+    found: dict[tuple[str, Digest], list[Reference]] = {}
+    for image in images:
+        reference = image.wanted.reference
+        if subject := subject_of(reference.tag, image.graph.root):
+            found.setdefault((reference.name, subject), []).append(reference)
+    return found
 
 
 def broken_with(
@@ -54,15 +65,20 @@ def whole(resolution: Resolution) -> Resolution:
 
 
 def only(resolution: Resolution, names: Collection[str]) -> Resolution:
-    """Only the images that ``names`` has, and whatever their bundles need to be whole."""
+    """Only the images that ``names`` has, whatever their bundles need to be whole, and what
+    refers to any of these: where an image failed, nobody may have asked for that before.
+    """
     images = {image.wanted.reference: image for image in resolution.images}
+    referring = _referring(resolution.images)
     wanted = {reference for reference in images if str(reference) in names}
     new = wanted
     while new:
-        members = {
-            name for each in new if each in images for name in member_references(images[each])
-        }
-        new = members - wanted
+        found = [images[each] for each in new if each in images]
+        along = {name for image in found for name in member_references(image)}
+        for image in found:
+            places = ((image.wanted.reference.name, m.digest) for m in image.graph.manifests)
+            along.update(name for place in places for name in referring.get(place, ()))
+        new = along - wanted
         wanted = wanted | new
     return replace(
         resolution,

@@ -82,8 +82,13 @@ class Library(Protocol):
     def tagged(self, repository: str, tag: str) -> Digest | None:
         """The digest that a tag has, or None."""
 
-    def put_manifest(self, repository: str, name: str | Digest, manifest: Manifest) -> None:
-        """Store a manifest under a tag or its digest."""
+    def put_manifest(
+        self, repository: str, name: str | Digest, manifest: Manifest
+    ) -> Digest | None:
+        """Store a manifest under a tag or its digest; returns the subject that was noted."""
+
+    def referrers(self, repository: str, subject: Digest) -> list[Descriptor] | None:
+        """Who refers to a manifest, or None where the registry keeps no such list."""
 
     def has_blob(self, repository: str, descriptor: Descriptor) -> bool:
         """True where the blob is there with its full size."""

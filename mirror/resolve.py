@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from bom.images import WantedImage
 from bom.reference import Reference
@@ -30,6 +30,8 @@ from mirror.settings import MAX_SAME
 from mirror.text import printable
 from mirror.transfer.crew import Crew
 from mirror.transfer.retry import Retry
+
+Answer = TypeVar("Answer")
 
 
 class ManifestSource(Protocol):
@@ -178,14 +180,21 @@ class Resolver:
     def _pin(self, reference: Reference) -> Digest | None:
         return Digest.parse(reference.digest) if reference.digest else self.pins.get(reference)
 
+    def ask(self, host: str, act: Callable[[], Answer]) -> Answer:
+        """What ``act`` gets from ``host``, with patience; nothing from one that is silent."""
+        return self._unless_silent(host, partial(self.retry, act))
+
     def _asked(self, place: Reference, pin: Digest | None) -> ImageGraph:
-        if fault := self.silent.get(place.host):
+        return self._unless_silent(place.host, partial(self._graph, place, pin or place.tag or ""))
+
+    def _unless_silent(self, host: str, act: Callable[[], Answer]) -> Answer:
+        if fault := self.silent.get(host):
             raise fault
         try:
-            return self._graph(place, pin or place.tag or "")
+            return act()
         except Unreachable as fault:
             if not fault.answered:
-                self.silent[place.host] = fault
+                self.silent[host] = fault
             raise
 
     def _graph(self, place: Reference, name: str | Digest) -> ImageGraph:

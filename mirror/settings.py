@@ -77,11 +77,22 @@ MAX_IMAGES_LOCK = 2 * MIB
 # Images in all locks of a run together, and members of all bundles: TKG 1.6.1 with its 78 TKrs
 # has 170 bundles of some ten. Bundles in bundles multiply, and each member is a request.
 MAX_MEMBERS = 20_000
+# What refers to one manifest, and pages of such a list. Harbor and zot page by some hundreds; the
+# index that stands in for the list where there is none can hold MAX_INDEX_MANIFESTS.
+MAX_REFERRERS = 500
+# What registries say refers to anything, in one run: twenty for each of 1,000 images, and a few
+# hundred bytes each.
+MAX_REFERRERS_OF_RUN = 20_000
+# Pages of a tag list read for the names of signatures, and such names kept, of one repository and
+# of a run: 130 bytes each. Where there are more, each name is asked for instead.
+MAX_COMPANION_PAGES = 100
+MAX_COMPANION_TAGS = 20_000
+MAX_COMPANION_TAGS_OF_RUN = 200_000
 # Redirects of one request; storage behind a registry needs one or two.
 MAX_REDIRECTS = 5
 # Pages of a tag list, 100 tags or more each.
 MAX_PAGES = 1000
-# Bytes of all its pages: 100,000 tags of 30 characters have 3 MB, and they are held in memory.
+# Bytes of all pages of one list: 100,000 tags of 30 characters have 3 MB, and are held in memory.
 MAX_TAG_LIST = 16 * MIB
 # Bytes of bundle.json: 100,000 blobs need about 25 MB.
 MAX_INVENTORY = 32 * MIB

@@ -14,7 +14,7 @@ from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.graph import ImageGraph
 from mirror.oci.manifest import Manifest
-from mirror.oci.mediatypes import OCI_INDEX
+from mirror.oci.mediatypes import OCI_INDEX, is_runnable
 from mirror.oci.strictjson import canonical
 
 SCHEMA = "tkg-mirror/bundle/v1"
@@ -196,9 +196,13 @@ def _index_entry(image: Carried) -> dict[str, Any]:
 
 
 def _docker_entry(image: Carried) -> list[dict[str, Any]]:
-    """An entry for ``docker load``, which knows single-platform images with all layers only."""
+    """An entry for ``docker load``, which knows single-platform images with all layers only.
+
+    It unpacks every layer of every entry: one signature among them, and it loads nothing.
+    """
     root = image.graph.root
-    if root.is_index or root.config is None or root.foreign:
+    kinds = [layer.media_type for layer in root.layers]
+    if root.config is None or not is_runnable(root.config.media_type, kinds):
         return []
     return [
         {

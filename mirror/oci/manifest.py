@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mirror.oci import mediatypes
@@ -29,6 +29,10 @@ class Manifest:
     """An image's layers in their order, foreign ones included; empty for an index."""
     children: tuple[Descriptor, ...]
     """An index's manifests in their order; empty for an image."""
+    subject: Descriptor | None = None
+    """Of a referrer: the manifest that it is about (image-spec 1.1, manifest.md)."""
+    artifact_type: str = ""
+    """Of a referrer: the media type of what it is, where it names one."""
 
     @classmethod
     def parse(cls, raw: bytes, content_type: str = "") -> Manifest:
@@ -45,13 +49,15 @@ class Manifest:
             if len(named) > MAX_INDEX_MANIFESTS:
                 raise ValueError(f"more than {MAX_INDEX_MANIFESTS} manifests in one image")
             children = tuple(Descriptor.from_json(child) for child in named)
-            return cls(raw, media_type, Digest.of(raw), None, (), children)
+            found = cls(raw, media_type, Digest.of(raw), None, (), children)
+            return _referring(found, document)
         config = Descriptor.from_json(document.get("config"))
         listed = list_at(document, "layers")
         if len(listed) > MAX_LAYERS:
             raise ValueError(f"more than {MAX_LAYERS} layers")
         layers = tuple(Descriptor.from_json(layer) for layer in listed)
-        return cls(raw, media_type, Digest.of(raw), config, layers, ())
+        found = cls(raw, media_type, Digest.of(raw), config, layers, ())
+        return _referring(found, document)
 
     @property
     def is_index(self) -> bool:
@@ -62,6 +68,11 @@ class Manifest:
     def descriptor(self) -> Descriptor:
         """How a parent or a tag names this manifest."""
         return Descriptor(self.media_type, self.digest, len(self.raw))
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """Of a referrer: its own, which every list of referrers repeats."""
+        return _annotations(parse_object(self.raw))
 
     @property
     def foreign(self) -> tuple[Descriptor, ...]:
@@ -82,6 +93,26 @@ class Manifest:
             if layer.digest in foreign or not mediatypes.is_foreign(layer.media_type)
         )
         return (*config, *carried)
+
+
+def _referring(manifest: Manifest, document: dict[str, Any]) -> Manifest:
+    """The same with what it says as a referrer; docker's media types know no subject."""
+    if document.get("subject") is None or manifest.media_type not in mediatypes.REFERRERS:
+        return manifest
+    artifact_type = document.get("artifactType", "")
+    if not isinstance(artifact_type, str):
+        raise ValueError("artifactType is not a text")
+    # Checked here and not kept: a document of 4 MiB may hold ten times as much of them in memory.
+    _annotations(document)
+    subject = Descriptor.from_json(document["subject"])
+    return replace(manifest, subject=subject, artifact_type=artifact_type)
+
+
+def _annotations(document: dict[str, Any]) -> dict[str, str]:
+    found = document.get("annotations") or {}
+    if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+        raise ValueError("its annotations are no object of texts")
+    return found
 
 
 def _media_type(document: dict[str, Any], content_type: str) -> str:

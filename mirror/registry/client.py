@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 
 import httpx
@@ -13,14 +14,14 @@ from mirror.errors import IntegrityFault, Misbehaved, RegistryFault, Side
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.manifest import Manifest
-from mirror.oci.strictjson import parse_object
 from mirror.ports import Content, Piece
-from mirror.registry import policy, wire
+from mirror.registry import wire
 from mirror.registry.auth import Scopes
 from mirror.registry.connection import Access, Ask, Connection
 from mirror.registry.download import Downloads
+from mirror.registry.lists import Lists
 from mirror.registry.upload import Uploads
-from mirror.settings import MAX_MANIFEST, MAX_PAGES, MAX_TAG_LIST
+from mirror.settings import MAX_MANIFEST
 from mirror.text import printable
 
 
@@ -35,6 +36,7 @@ class Registry:
         self.host = host
         self._wire = Connection(host, access)
         self._uploads = Uploads(self._wire, self._start)
+        self._lists = Lists(self._wire, partial(self._ask, "GET"))
         settings = access.settings
         self._downloads = Downloads(self._wire, self._get, settings.ranges, settings.timeout)
 
@@ -95,13 +97,24 @@ class Registry:
             # The header is optional, and some proxies strip it: ask for the bytes and hash them.
             return self.manifest(repository, tag).digest
 
-    def put_manifest(self, repository: str, name: str | Digest, manifest: Manifest) -> None:
-        """Store a manifest under a tag or its own digest."""
+    def put_manifest(
+        self, repository: str, name: str | Digest, manifest: Manifest
+    ) -> Digest | None:
+        """Store a manifest under a tag or its own digest.
+
+        Returns the subject that the registry says it took note of: from then on it lists the
+        manifest among that one's referrers (distribution-spec, "Pushing Manifests with Subject").
+        """
         what = f"cannot put {self._shown(repository, name)}"
         ask = self._ask("PUT", repository, f"manifests/{name}", what)
         ask = replace(ask, headers={"Content-Type": manifest.media_type}, content=manifest.raw)
         with self._wire.exchange(ask) as response:
             self._wire.expect(response, what, 201, 200)
+            noted = response.headers.get("oci-subject", "")
+        try:
+            return Digest.parse(noted)
+        except ValueError:
+            return None
 
     # --- blobs ----------------------------------------------------------------------------
 
@@ -159,34 +172,19 @@ class Registry:
         what = f"cannot find blob {descriptor.digest} in {self.host}/{repository}"
         return self._wire.fault(Misbehaved, what, "it answered 201 to its upload a moment ago")
 
-    # --- tags -----------------------------------------------------------------------------
+    # --- lists ----------------------------------------------------------------------------
 
     def tags(self, repository: str) -> list[str]:
-        """Every tag, in the registry's order (distribution-spec, "Listing Tags")."""
-        what = f"cannot list the tags of {self.host}/{repository}"
-        ask, found = self._ask("GET", repository, "tags/list", what), list[str]()
-        left = MAX_TAG_LIST
-        for _ in range(MAX_PAGES):
-            with self._wire.exchange(ask) as response:
-                self._wire.expect(response, what, 200)
-                raw = self._wire.bounded(response, min(MAX_MANIFEST, left), what)
-                left -= len(raw)
-                link = response.links.get("next", {}).get("url", "")
-            found += self._tag_page(raw, what)
-            if not link:
-                return found
-            url = self._wire.allowed(what, policy.next_page, self._wire.root, ask.url, link)
-            ask = replace(ask, url=url)
-        raise self._wire.fault(Misbehaved, what, f"its tag list has more than {MAX_PAGES} pages")
+        """Every tag, in the registry's order."""
+        return self._lists.tags(repository)
 
-    def _tag_page(self, raw: bytes, what: str) -> list[str]:
-        try:
-            tags = parse_object(raw).get("tags") or []
-        except ValueError as cause:
-            raise self._wire.fault(Misbehaved, what, f"its tag list is {cause}") from None
-        if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-            raise self._wire.fault(Misbehaved, what, "its tag list is no list of names")
-        return tags
+    def companions(self, repository: str) -> frozenset[str] | None:
+        """The tags that belong to images by their name; None where they cannot be listed."""
+        return self._lists.companions(repository)
+
+    def referrers(self, repository: str, subject: Digest) -> list[Descriptor] | None:
+        """Who names ``subject``, by the registry's word; None where it keeps no such list."""
+        return self._lists.referrers(repository, subject)
 
     # --- checks ---------------------------------------------------------------------------
 

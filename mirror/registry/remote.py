@@ -66,6 +66,14 @@ class Registries:
             repository, descriptor
         )
 
+    def companions(self, host: str, repository: str) -> frozenset[str] | None:
+        """The tags there that belong to images by their name; None where they are not listed."""
+        return self.at(host).companions(repository)
+
+    def referrers(self, host: str, repository: str, subject: Digest) -> list[Descriptor] | None:
+        """Who refers to a manifest, by the registry's list; None where it keeps none."""
+        return self.at(host).referrers(repository, subject)
+
     def read(
         self, descriptor: Descriptor, origin: str, start: int = 0
     ) -> AbstractContextManager[Iterator[Piece]]:

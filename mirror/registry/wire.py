@@ -77,6 +77,11 @@ def fault_of(
     return Misbehaved(side, host, what, fact=fact)
 
 
+def declines(status: int) -> bool:
+    """True for a refusal that stands: the registry does not do this, here or for us."""
+    return status >= 400 and status not in _LATER
+
+
 def pause_of(headers: Mapping[str, str]) -> float | None:
     """Seconds after which an answer says to ask again; None if it says nothing.
 

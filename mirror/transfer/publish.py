@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from mirror.errors import (
@@ -22,6 +22,7 @@ from mirror.oci.manifest import Manifest
 from mirror.ports import Library
 from mirror.settings import MAX_COMPANION_ROUNDS
 from mirror.transfer.crew import Crew, Outcome
+from mirror.transfer.listing import Listing
 from mirror.transfer.retry import Retry
 
 # A repository and the digest of an image in it.
@@ -78,11 +79,16 @@ class Publisher:
     """Replace tags that name other images."""
     complete: Callable[[Publication], None] | None = None
     """Brings the blobs that a registry turns out to lack."""
+    listing: Listing = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "listing", Listing(self.library, self.retry, self.host))
 
     def survey(self, images: Sequence[Publication]) -> list[Outcome[Publication, Digest | None]]:
         """What each image's tag points at now, None where it has to be brought.
 
         One request an image, and one for each foreign layer that is carried.
+        A referrer that is not listed as one counts as missing: nobody would find it.
         """
         return self.crew.run(images, self._current)
 
@@ -93,10 +99,14 @@ class Publisher:
 
         The results are bytes sent. All blobs must be there: a registry refuses a manifest
         whose children it lacks, and a tag must never name an image that is not whole. Bundles
-        come after all their members, and not at all where one fails or is ``lost`` already.
+        come after all their members, and not at all where one fails or is ``lost`` already; what
+        refers to others comes last: a list of referrers that is carried itself, by its tag, is
+        there before it would be made anew.
         """
+        referring = [image for image in images if image.graph.root.subject]
+        first = [image for image in images if not image.graph.root.subject]
         faults, outcomes = dict(lost or {}), list[Outcome[Publication, int]]()
-        for wave in waves(images):
+        for wave in (*waves(first), referring):
             whole = [image for image in wave if not _lacking(image, faults)]
             done = self.crew.run(whole, self._publish)
             for image in wave:
@@ -109,7 +119,9 @@ class Publisher:
 
     def _current(self, image: Publication) -> Digest | None:
         now = self.retry(partial(self.library.tagged, image.repository, str(image.name)))
-        return None if now == image.digest and self._lacks_foreign(image) else now
+        if now != image.digest:
+            return now
+        return None if self._lacks_foreign(image) or not self._is_listed(image) else now
 
     def _lacks_foreign(self, image: Publication) -> bool:
         """True where the image is there without a foreign layer that is carried now.
@@ -120,6 +132,11 @@ class Publisher:
         graph, there = image.graph, partial(self.library.has_blob, image.repository)
         layers = {blob.digest: blob for blob in graph.blobs if blob.digest in graph.carried}
         return not all(self.retry(partial(there, layer)) for layer in layers.values())
+
+    def _is_listed(self, image: Publication) -> bool:
+        """True for what refers to nothing too: it needs no list."""
+        root = image.graph.root
+        return not root.subject or self.listing.has(image.repository, root.subject.digest, root)
 
     def _publish(self, image: Publication) -> int:
         self.listener(ItemStarted(image.reference, image.reference))
@@ -140,22 +157,31 @@ class Publisher:
         # since a HEAD that wrongly says 404 would let an image be replaced.
         now = self.retry(partial(_held, self.library, image.repository, image.name))
         self.refuse_taken([(image, now)])
+        noted: Digest | None = None
         if now != image.digest:
-            self._store(image, image.name, root)
+            noted = self._store(image, image.name, root)
+        elif not self._is_listed(image):
+            # A registry with a list of its own may have lost sight of it: it is told once more.
+            noted = self._store(image, image.digest, root)
         self._read_back(image.repository, image.name, image.digest)
+        if root.subject and noted != root.subject.digest:
+            self.listing.add(image.repository, root.subject.digest, root)
         return sum(len(manifest.raw) for manifest in image.graph.manifests)
 
-    def _store(self, image: Publication, name: str | Digest, manifest: Manifest) -> None:
-        """Put a manifest; where the registry lacks what it names, bring that, once."""
+    def _store(self, image: Publication, name: str | Digest, manifest: Manifest) -> Digest | None:
+        """Put a manifest; where the registry lacks what it names, bring that, once.
+
+        Returns the subject that the registry took note of.
+        """
         put = _Put(self.library, image.repository, name, manifest)
         try:
             try:
-                self.retry(put)
+                return self.retry(put)
             except Incomplete:
                 if self.complete is None or image.graph.missing(manifest):
                     raise
                 self.complete(image)
-                self.retry(put)
+                return self.retry(put)
         except (Misbehaved, NotFound) as fault:
             _explain(fault, image.graph, manifest)
             raise
@@ -254,8 +280,9 @@ class _Put:
     manifest: Manifest
     tried: bool = False
 
-    def __call__(self) -> None:
+    def __call__(self) -> Digest | None:
+        """The subject that the registry took note of; None where the answer was lost."""
         if self.tried and _held(self.library, self.repository, self.name) == self.manifest.digest:
-            return
+            return None
         self.tried = True
-        self.library.put_manifest(self.repository, self.name, self.manifest)
+        return self.library.put_manifest(self.repository, self.name, self.manifest)

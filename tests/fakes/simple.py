@@ -28,6 +28,9 @@ finds it too, and fails the test without being asked.
 Credentials are asked for by `require_basic` and `require_bearer`; the latter's tokens grant what
 was asked for and nothing else, and its `expire()` ends them all in the middle of a run.
 
+`FakeRegistry(referrers=True)` has the referrers API of OCI 1.1; the plain one has none, as
+Distribution to this day.
+
 A fault of the fake itself is raised when its context is left: it cannot pass for the client's.
 """
 
@@ -67,8 +70,15 @@ class Seen:
 class FakeRegistry:
     """One fake on one port; see the module for how it is used."""
 
-    def __init__(self, *, gate: Gate | None = None, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        gate: Gate | None = None,
+        tls: ssl.SSLContext | None = None,
+        referrers: bool = False,
+    ) -> None:
         self.store = Store()
+        self.store.referrers = referrers
         self.rules: list[Rule] = []
         self.requests: list[Seen] = []
         self._server = Server(self._answer, tls)
@@ -107,13 +117,17 @@ class FakeRegistry:
         return rule
 
     def add(self, repository: str, tag: str, image: Image) -> str:
-        """Put an image in without asking anybody, and return its digest."""
+        """Put an image in without asking anybody, and return its digest.
+
+        Where the tag is empty it is there by its digest alone.
+        """
         place = self.store.repositories[repository]
         for node in image.walk():
             place.blobs |= {blob.digest: blob.read() for blob in node.blobs}
             manifest = node.manifest
             place.manifests[manifest.digest] = (manifest.media_type, manifest.read())
-        place.tags[tag] = image.manifest.digest
+        if tag:
+            place.tags[tag] = image.manifest.digest
         return image.manifest.digest
 
     def require_basic(self, user: str, password: str) -> Basic:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from tests.fakes.message import Reply, Request, error_reply, json_reply
 
@@ -18,6 +19,7 @@ DIGEST = r"(?P<digest>sha256:[0-9a-f]{64})"
 OCTETS = "application/octet-stream"
 DOCKER_FOREIGN = ".rootfs.foreign."
 OCI_FOREIGN = ".layer.nondistributable."
+INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 def sha256(data: bytes) -> str:
@@ -52,6 +54,7 @@ class Store:
     is a part of every blob's ETag; `least_chunk` is stated for each upload and held to, unless 0.
     `sparse` lets an index be put without its children; `foreign` lets layers have urls, as Harbor
     does and Distribution does not by itself.
+    With `referrers` it has the API of OCI 1.1 for them; without, it does as Distribution does.
     """
 
     def __init__(self) -> None:
@@ -64,6 +67,7 @@ class Store:
         self.least_chunk = 0
         self.sparse = False
         self.foreign = False
+        self.referrers = False
         self._started = 0
         self._lock = threading.RLock()
         self._routes: list[tuple[str, re.Pattern[str], Callable[..., Reply]]] = [
@@ -77,6 +81,7 @@ class Store:
                 ("POST", f"/v2/{NAME}/blobs/uploads/", self._begin),
                 ("GET PATCH PUT DELETE", f"/v2/{NAME}/blobs/uploads/(?P<id>[^/]+)", self._go_on),
                 ("GET HEAD", f"/v2/{NAME}/blobs/{DIGEST}", self._get_blob),
+                ("GET", f"/v2/{NAME}/referrers/(?P<reference>[^/]+)", self._referrers),
             )
         ]
 
@@ -137,6 +142,8 @@ class Store:
         if ":" not in reference:
             repository.tags[reference] = digest
         place = {"Location": f"/v2/{name}/manifests/{digest}", "Docker-Content-Digest": digest}
+        if self.referrers and (subject := manifest.get("subject")):
+            place["OCI-Subject"] = subject["digest"]
         return Reply(201, place)
 
     def _refuses(self, layer: Mapping[str, Any]) -> bool:
@@ -144,6 +151,27 @@ class Store:
         return (DOCKER_FOREIGN in layer["mediaType"] and not layer.get("urls")) or (
             _elsewhere(layer) and not self.foreign
         )
+
+    def _referrers(self, request: Request, name: str, reference: str) -> Reply:
+        """distribution-spec 1.1, "Listing Referrers": an empty list for what is not there."""
+        if not self.referrers:
+            return error_reply(404, "NOT_FOUND")
+        if not re.fullmatch(DIGEST, reference):
+            return error_reply(400, "DIGEST_INVALID")
+        held = self.repositories.get(name, Repository()).manifests
+        found = [entry_of(*each) for each in sorted(held.values())]
+        entries = [entry for entry, subject in found if subject == reference]
+        headers = {}
+        if wanted := request.query.get("artifactType"):
+            entries = [entry for entry in entries if entry.get("artifactType") == wanted]
+            headers["OCI-Filters-Applied"] = "artifactType"
+        start = int(request.query.get("start", 0))
+        end = start + self.page_size
+        if end < len(entries):
+            query = f"artifactType={quote(wanted)}&" if wanted else ""
+            headers["Link"] = f'</v2/{name}/referrers/{reference}?{query}start={end}>; rel="next"'
+        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": entries[start:end]}
+        return Reply(200, {"Content-Type": INDEX} | headers, json.dumps(index).encode())
 
     def _delete_manifest(self, _request: Request, name: str, reference: str) -> Reply:
         repository = self.repositories[name]
@@ -232,6 +260,16 @@ def _foreign_refused(digest: str) -> Reply:
     blob = {"code": "MANIFEST_BLOB_UNKNOWN", "message": "blob unknown", "detail": digest}
     reply = json_reply({"errors": [unknown, unknown | {"detail": {}}, blob]})
     return Reply(500, reply.headers, reply.body)
+
+
+def entry_of(media_type: str, data: bytes) -> tuple[dict[str, object], str]:
+    """A manifest as a list of referrers has it, and the digest of its subject ("" for none)."""
+    manifest = json.loads(data)
+    kind = manifest.get("artifactType") or manifest.get("config", {}).get("mediaType")
+    optional = {"artifactType": kind, "annotations": manifest.get("annotations")}
+    entry = {"mediaType": media_type, "digest": sha256(data), "size": len(data)}
+    subject = (manifest.get("subject") or {}).get("digest", "")
+    return entry | {name: value for name, value in optional.items() if value}, subject
 
 
 def _accept(request: Request) -> str:

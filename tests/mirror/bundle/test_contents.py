@@ -16,6 +16,7 @@ from mirror.bundle.reader import Bundle
 from mirror.oci.digest import Digest
 from scripts.world.images import ImageSpec, build
 from tests.fakes import skopeo
+from tests.fakes.companions import referrer, signature
 from tests.mirror.bundle.small import HOST, Small, pair, small, two_images
 
 
@@ -123,3 +124,13 @@ def test_skopeo_opens_an_image_straight_from_the_bundle(tmp_path: Path) -> None:
 def members(path: Path) -> dict[str, bytes]:
     with tarfile.open(path, "r:") as archive:
         return {m.name: f.read() for m in archive if (f := archive.extractfile(m)) is not None}
+
+
+def test_docker_load_is_not_given_what_it_cannot_unpack(tmp_path: Path) -> None:
+    """It refuses the whole file for one signature in its list."""
+    app = build(ImageSpec("app"))
+    images = {"app:v1": app, "app:sig": signature(app), "app:sbom": referrer(app)}
+    held = members(small(images).write(tmp_path / "x.tar"))
+    (entry,) = json.loads(held["manifest.json"])
+    assert entry["RepoTags"] == [f"{HOST}/tkg/app:v1"]
+    assert len(json.loads(held["index.json"])["manifests"]) == 3

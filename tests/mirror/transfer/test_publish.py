@@ -20,7 +20,11 @@ from tests.mirror.bundle.small import graph_of
 
 
 class Shelves:
-    """A library in memory that refuses a parent before its children, as registries do."""
+    """A library in memory that refuses a parent before its children, as registries do.
+
+    One that ``lists`` has the referrers API, and names none where it has lost sight of them
+    (``hidden``); ``listings`` counts how often it was asked for that.
+    """
 
     def __init__(self) -> None:
         self.held: dict[tuple[str, str], Manifest] = {}
@@ -29,6 +33,8 @@ class Shelves:
         self.swapped: Manifest | None = None
         self.blobs: set[Digest] = set()
         self.asked: list[Descriptor] = []
+        self.lists = self.hidden = False
+        self.listings = 0
 
     def manifest(self, repository: str, name: str | Digest) -> Manifest:
         if self.swapped and self.put:
@@ -41,13 +47,22 @@ class Shelves:
         found = self.held.get((repository, tag))
         return found.digest if found else None
 
-    def put_manifest(self, repository: str, name: str | Digest, manifest: Manifest) -> None:
+    def put_manifest(
+        self, repository: str, name: str | Digest, manifest: Manifest
+    ) -> Digest | None:
         if self.faults:
             raise self.faults.pop(0)
         for child in manifest.children:
             assert (repository, str(child.digest)) in self.held
         self.put.append((repository, str(name)))
         self.held[repository, str(name)] = self.held[repository, str(manifest.digest)] = manifest
+        return manifest.subject.digest if manifest.subject and self.lists else None
+
+    def referrers(self, repository: str, subject: Digest) -> list[Descriptor] | None:
+        self.listings += 1
+        found = (m for (r, _), m in self.held.items() if r == repository and m.subject)
+        mine = {m.descriptor for m in found if m.subject and m.subject.digest == subject}
+        return [] if self.hidden else sorted(mine, key=str) if self.lists else None
 
     def has_blob(self, repository: str, descriptor: Descriptor) -> bool:
         self.asked.append(descriptor)
@@ -119,8 +134,11 @@ def test_a_registry_that_gives_back_something_else_is_found_out() -> None:
 
 def test_a_registry_that_forgets_at_once_is_found_out() -> None:
     class Forgetful(Shelves):
-        def put_manifest(self, repository: str, name: str | Digest, manifest: Manifest) -> None:
+        def put_manifest(
+            self, repository: str, name: str | Digest, manifest: Manifest
+        ) -> Digest | None:
             self.put.append((repository, str(name)))
+            return None
 
     with pytest.raises(Misbehaved, match="a moment ago"):
         publisher(Forgetful()).publish([PAUSE])
@@ -182,9 +200,12 @@ def test_a_tag_that_somebody_took_is_replaced_where_that_is_meant() -> None:
 
 def test_a_child_that_is_not_kept_keeps_the_tag_away() -> None:
     class Careless(Shelves):
-        def put_manifest(self, repository: str, name: str | Digest, manifest: Manifest) -> None:
-            if not isinstance(name, Digest):
-                super().put_manifest(repository, name, manifest)
+        def put_manifest(
+            self, repository: str, name: str | Digest, manifest: Manifest
+        ) -> Digest | None:
+            if isinstance(name, Digest):
+                return None
+            return super().put_manifest(repository, name, manifest)
 
     library = Careless()
     with pytest.raises(Misbehaved, match="a moment ago"):
