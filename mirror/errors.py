@@ -25,11 +25,12 @@ Exit codes are made from these classes in ``mirror.cli.failures`` and nowhere el
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 from bom.errors import Fault, InputFault
 from mirror import moved
+from mirror.settings import MAX_CAUSES_SHOWN
 
 __all__ = [
     "BundleFault",
@@ -80,9 +81,9 @@ class Unresolved(InputFault):
     )
 
     def __init__(self, causes: list[tuple[str, Fault]]) -> None:
-        lines = "\n".join(f"{reference}: {_short(reference, fault)}" for reference, fault in causes)
         count = len(causes)
-        super().__init__(f"{count} image{'s' if count > 1 else ''} cannot be resolved", fact=lines)
+        what = f"{count} image{'s' if count > 1 else ''} cannot be resolved"
+        super().__init__(what, fact="\n".join(_lines(causes)))
         self.causes = causes
         # A registry that is gone needs another command. Then one that cannot be reached or
         # refuses is the matter to see to first: what it lacks will show afterwards.
@@ -90,6 +91,17 @@ class Unresolved(InputFault):
         others = (fault for fault in faults if type(fault) is not NotFound)
         if first := first_moved(faults) or next(others, None):
             self.whose, self.hint = first.whose, first.hint
+
+
+def _lines(causes: list[tuple[str, Fault]]) -> Iterator[str]:
+    """A line for each of the first; what fails for the fault of another one says only that."""
+    first: dict[int, str] = {}
+    for reference, fault in causes[:MAX_CAUSES_SHOWN]:
+        cause = first.setdefault(id(fault), reference)
+        reason = _short(reference, fault) if cause == reference else f"it needs {cause}"
+        yield f"{reference}: {reason}"
+    if left := len(causes[MAX_CAUSES_SHOWN:]):
+        yield f"and {left} more; --format json names them all"
 
 
 def _short(reference: str, fault: Fault) -> str:
@@ -151,6 +163,9 @@ class Unreachable(RegistryFault):
         super().__init__(side, host, what, fact=fact, hint=hint)
         self.retry_after = retry_after
         self.answered = answered
+        if self.moved and not answered:
+            # A name that is gone for good does not come back within a few attempts.
+            self.temporary = False
 
 
 class Untrusted(RegistryFault):

@@ -18,6 +18,7 @@ from bom.images import WantedImage
 from bom.model import ImagesLock
 from bom.parse import parse_images_lock
 from bom.reference import Reference
+from mirror import moved
 from mirror.errors import Fault
 from mirror.events import Listener
 from mirror.expand import Found
@@ -89,13 +90,17 @@ class Bundles:
         """Where the members of a bundle will lie, and where they may be found.
 
         A lock names where they were when it was written, which may be gone by now. imgpkg looks
-        in the bundle's own repository first (bundle_images_lock.go), and so does this.
+        in the bundle's own repository first (bundle_images_lock.go), and so does this; then, for
+        a registry that is no more, where the run takes the rest of the release from.
         """
         found_in = self._place(image)
         for digest, locked in lock.items():
             reference = member_reference(image.wanted.reference, digest)
             beside = replace(found_in, tag=None, digest=str(digest))
-            places = (*([beside] if beside.name != reference.name else []), *locked)
+            places = (
+                *([beside] if beside.name != reference.name else []),
+                *(each for place in locked for each in _now(place, image.wanted.repository)),
+            )
             yield replace(
                 image.wanted,
                 reference=reference,
@@ -128,6 +133,14 @@ class Bundles:
         except ValueError as cause:
             return f"{LOCK} cannot be read: {cause}"
         return _locked(lock)
+
+
+def _now(locked: Reference, repository: str) -> Iterator[Reference]:
+    """The place that a lock names, after the one where its project was mirrored to."""
+    if name := moved.relocated(locked.name, repository):
+        host, _, path = name.partition("/")
+        yield replace(locked, host=host, repository=path)
+    yield locked
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,17 @@ _FATES: Final = {
 }
 
 
+def relocated(name: str, repository: str) -> str:
+    """Where ``repository``, a mirror of the TKG project, has what is named in it at a moved host.
+
+    Nothing for any other name. ImagesLocks name the hosts of the day when they were written.
+    """
+    for host in _FATES:
+        if name.startswith(f"{host}/tkg/"):
+            return f"{repository}/{name.removeprefix(f'{host}/tkg/')}"
+    return ""
+
+
 def advice(host: str) -> str:
     """What to do where ``host[:port]`` fails; nothing for a registry that has not moved.
 

@@ -96,7 +96,8 @@ class Resolution:
         """
         names: dict[Digest, set[str]] = {}
         for image in self.images:
-            names.setdefault(image.digest, set()).add(image.origin)
+            if not image.wanted.reference.digest:
+                names.setdefault(image.digest, set()).add(image.origin)
         for digest, origins in names.items():
             if len(origins) > MAX_SAME:
                 found = ", ".join(sorted(origins)[:3])

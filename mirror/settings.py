@@ -42,6 +42,8 @@ ARTIFACTS_AT_A_TIME = 4
 MAX_DOCUMENTS = 8 * MIB
 # TKrs of one TKG release; the longest real list has 7.
 MAX_TKRS = 500
+# Images that a failure names line by line; the JSON result has all of them.
+MAX_CAUSES_SHOWN = 60
 # Versions or tags that a message repeats, and characters of them.
 MAX_NAMES_SHOWN = 40
 MAX_FACT_SHOWN = 500

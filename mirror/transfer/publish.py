@@ -121,7 +121,21 @@ class Publisher:
         now = self.retry(partial(self.library.tagged, image.repository, str(image.name)))
         if now != image.digest:
             return now
-        return None if self._lacks_foreign(image) or not self._is_listed(image) else now
+        whole = not self._lacks_foreign(image) and not self._lacks_child(image)
+        return now if whole and self._is_listed(image) else None
+
+    def _lacks_child(self, image: Publication) -> bool:
+        """True where an index was pushed sparse before; looked for where tags may be replaced.
+
+        Few registries take a sparse index, and one request for each child of every index would
+        be as many again as a push that finds everything there needs.
+        """
+        if not self.overwrite:
+            return False
+        *children, _root = image.graph.manifests
+        names = (str(child.digest) for child in children)
+        there = partial(self.library.tagged, image.repository)
+        return any(self.retry(partial(there, name)) is None for name in names)
 
     def _lacks_foreign(self, image: Publication) -> bool:
         """True where the image is there without a foreign layer that is carried now.
