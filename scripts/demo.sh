@@ -26,17 +26,21 @@ registry() {
     done
 }
 
-step "A source registry with one made-up image for every reference of the sample BOMs"
+step "A source registry with a made-up TKG release: BOMs, package bundles, signatures, Windows images"
 registry source
 source=$host
-boms=(--bom scripts/samples/tkg-bom-v0.9.0.yaml --bom "scripts/samples/tkr-bom-v1.30.1+example.1-tkg.1.yaml")
-"$bin/python" -m scripts.world --registry "$source" --prefix tkg --mb 40 \
-    --bom scripts/samples/tkg-bom-*.yaml scripts/samples/tkr-bom-*.yaml
-where=(--source-repo "$source/tkg" --rewrite "registry.example.com/extra=$source/extra" --plain-http)
+"$bin/python" -m scripts.world.tkg --registry "$source" --list "$work/expected.json"
+# One image of its BOM names a registry that is no more.
+where=(--source-repo "$source/tkg" --rewrite "projects.registry.vmware.com/tkg=$source/tkg" --plain-http)
+release=(--tkg-version v1.6.0 --tkr v1.23.8+vmware.2-tkg.1)
+
+step "What BOM files say"
+boms=(scripts/samples/tkg-bom-*.yaml scripts/samples/tkr-bom-*.yaml)
+run "$bin/tkg-mirror" bom images "${boms[@]}"
 
 step "The connected side: what would move, then one file with all of it"
-run "$bin/tkg-mirror" bundle plan "${boms[@]}" "${where[@]}"
-run "$bin/tkg-mirror" bundle create "${boms[@]}" "${where[@]}" -o "$work/tkg.tar"
+run "$bin/tkg-mirror" bundle plan "${release[@]}" "${where[@]}"
+run "$bin/tkg-mirror" bundle create "${release[@]}" "${where[@]}" -o "$work/tkg.tar"
 run "$bin/tkg-mirror" bundle verify "$work/tkg.tar"
 run "$bin/tkg-mirror" bundle show "$work/tkg.tar"
 
@@ -46,8 +50,8 @@ run "$bin/tkg-mirror" bundle push "$work/tkg.tar" "$host/air/gap" --plain-http
 run "$bin/tkg-mirror" bundle push "$work/tkg.tar" "$host/air/gap" --plain-http
 
 step "A stranger to this tool pulls one image back"
-run skopeo copy --quiet --src-tls-verify=false "docker://$host/air/gap/pause:3.10" "dir:$work/pause"
-there=$(skopeo inspect --tls-verify=false --raw "docker://$source/tkg/pause:3.10" | sha256sum)
-here=$(sha256sum <"$work/pause/manifest.json")
-[ "$there" = "$here" ] || { echo "pause:3.10 is not what the source has"; exit 1; }
-echo "pause:3.10 is byte for byte what the source has: sha256:${here%% *}"
+run skopeo copy --quiet --src-tls-verify=false "docker://$host/air/gap/etcd:v3.5.4_vmware.6" "dir:$work/etcd"
+there=$(skopeo inspect --tls-verify=false --raw "docker://$source/tkg/etcd:v3.5.4_vmware.6" | sha256sum)
+here=$(sha256sum <"$work/etcd/manifest.json")
+[ "$there" = "$here" ] || { echo "etcd is not what the source has"; exit 1; }
+echo "etcd is byte for byte what the source has: sha256:${here%% *}"
