@@ -39,6 +39,7 @@ class Part:
 
     def __init__(self, source: TkgSource, fake: FakeRegistry) -> None:
         self._world, self._fake = source.world, fake
+        fake.store.foreign = True
         self.expected: list[Expected] = []
 
     def hold(self, *names: str) -> Part:
