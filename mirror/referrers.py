@@ -97,16 +97,16 @@ class Referrers:
 
     def __call__(self, images: Sequence[Resolved]) -> Found:
         """What belongs to these images."""
-        subjects = dict.fromkeys(subject for image in images for subject in _subjects(image))
+        subjects = dict.fromkeys(subject for image in images for subject in self._subjects(image))
         failed = self._look([each for each in subjects if each not in self._known])
         broken = list[tuple[WantedImage, Fault]]()
         tagged, claims = list[WantedImage](), _Claims()
         for image in images:
-            faults = (failed[each] for each in _subjects(image) if each in failed)
+            faults = (failed[each] for each in self._subjects(image) if each in failed)
             if fault := next(faults, None):
                 broken.append((image.wanted, _with_way_out(fault)))
                 continue
-            for subject in _subjects(image):
+            for subject in self._subjects(image):
                 found = self._known[subject]
                 tagged += (self._wanted(image, tag, None) for tag in found.tags)
                 for promised in found.listed:
@@ -200,6 +200,18 @@ class Referrers:
         except (NotFound, Refused):
             return None
 
+    def _subjects(self, image: Resolved) -> list[_Subject]:
+        """Its manifests where it was found, and in the repository where it is named.
+
+        Those differ where an image of its digest was found before. The signature may be in one of
+        the two alone: ``imgpkg copy --cosign-signatures`` puts it beside a bundle's members. The
+        second is the repository of the image or bundle that all this began with, so it answers.
+        """
+        named = self.resolver.rewrites.apply(image.wanted.reference).name
+        places = [name.partition("/") for name in dict.fromkeys((image.origin, named))]
+        manifests = image.graph.manifests
+        return [_Subject(host, path, m.digest) for host, _, path in places for m in manifests]
+
     # --- what is to be carried ------------------------------------------------------------
 
     def _wanted(self, image: Resolved, tag: str | None, digest: Digest | None) -> WantedImage:
@@ -272,11 +284,6 @@ class _Claims:
         for name, reasons in self._left_out.items():
             count, shown = self._count[name], "; ".join(reasons)
             yield f"{name}: {count} listed as referrers are left out: {shown}"
-
-
-def _subjects(image: Resolved) -> Iterator[_Subject]:
-    host, _, repository = image.origin.partition("/")
-    return (_Subject(host, repository, each.digest) for each in image.graph.manifests)
 
 
 def _with_way_out(fault: Fault) -> Fault:

@@ -175,7 +175,11 @@ class Resolver:
             except (NotFound, Refused) as fault:
                 missed.append(fault)
             except Unreachable as fault:
-                raise _nowhere(wanted, [fault, *missed]) from None
+                if not (missed and fault.moved):
+                    raise _nowhere(wanted, [fault, *missed]) from None
+                # A registry that is gone for good: those that answered are where to look further,
+                # and the way to them, which its own advice would be, is known.
+                missed.append(fault)
         raise _nowhere(wanted, missed)
 
     def _pin(self, reference: Reference) -> Digest | None:

@@ -10,6 +10,7 @@ import pytest
 from scripts.world.images import ImageSpec, build
 from tests.fakes.behaviours import answer
 from tests.fakes.companions import hang, referrer, signature, signature_tag
+from tests.fakes.packages import bundle, lock, tag_of
 from tests.fakes.simple import FakeRegistry
 from tests.flows.cli import run
 from tests.flows.hanging import API, APP, INDEX, OWN, QUICK, create, held, loose, tagged
@@ -160,6 +161,26 @@ def test_what_is_found_elsewhere_lands_beside_its_image(fake: FakeRegistry, outp
         tagged("near/app", "v1", APP),
         tagged("near/app", signature_tag(APP), signature(APP)),
         loose("near/app", referrer(APP)),
+    }
+
+
+def test_what_hangs_on_a_bundles_member_alone_though_its_image_was_found_elsewhere(
+    either: FakeRegistry, output: Path
+) -> None:
+    """As `imgpkg copy --cosign-signatures` leaves it: in the bundle's repository."""
+    package = bundle(lock(f"gone.invalid/dev/app@{APP.manifest.digest}"))
+    either.add("tkg/package", "v1", package)
+    either.add("tkg/package", tag_of(APP), APP)
+    either.add("tkg/package", signature_tag(APP), signature(APP))
+    hang(either, "tkg/package", APP, referrer(APP))
+    ran = create(either, output, names="tkg/app:v1 tkg/package:v1")
+    assert ran.code == 0, ran.err
+    assert held(output) == {
+        OWN,
+        tagged("tkg/package", "v1", package),
+        tagged("tkg/package", tag_of(APP), APP),
+        tagged("tkg/package", signature_tag(APP), signature(APP)),
+        loose("tkg/package", referrer(APP)),
     }
 
 
