@@ -33,6 +33,7 @@ from mirror.rewrite import Rewrites
 from mirror.settings import (
     ARTIFACTS_AT_A_TIME,
     MAX_DOCUMENTS,
+    MAX_RELEASE_IMAGES,
     MAX_TKRS,
     Settings,
 )
@@ -48,8 +49,9 @@ if TYPE_CHECKING:
 REPOSITORY = "projects.packages.broadcom.com/tkg"
 COMPATIBILITY, TKR_COMPATIBILITY = "tkg-compatibility", "tkr-compatibility"
 
-# The tags that TKG itself counts, less "v007": it would ask for "v7" then.
-_NUMBERED = re.compile(r"v(0|[1-9][0-9]*)", re.ASCII)
+# The tags that TKG itself counts, less "v007": it would ask for "v7" then. Its numbers have 64
+# bits, and Python reads none of more than 4,300 digits.
+_NUMBERED = re.compile(r"v(0|[1-9][0-9]{0,17})", re.ASCII)
 _WHO_FILLED = "ask whoever filled that registry; it holds something else than TKG's own"
 
 Parsed = TypeVar("Parsed")
@@ -147,7 +149,7 @@ class _Reading:
         self._own: list[WantedImage] = []
         self._notices: list[str] = []
         self._silent: Unreachable | None = None
-        self._left = MAX_DOCUMENTS
+        self._left, self._images_left = MAX_DOCUMENTS, MAX_RELEASE_IMAGES
         self._lock = threading.Lock()
 
     def run(self) -> Release:
@@ -281,8 +283,7 @@ class _Reading:
             found = self._asked(
                 at, lambda: self._artifacts.pull(at.host, at.repository, at.tag or "")
             )
-            self._spend(at, len(found.content))
-            parsed = _checked(parse, found.content, at, place)
+            parsed = self._parsed(parse, found.content, at, place)
         except Fault:
             self._listener(ItemEnded(label, label, "failed"))
             raise
@@ -306,12 +307,23 @@ class _Reading:
                 self._silent = fault
             raise
 
-    def _spend(self, at: Reference, size: int) -> None:
+    def _parsed(
+        self, parse: Callable[[bytes, str], Parsed], content: bytes, at: Reference, place: _Place
+    ) -> Parsed:
+        """A file's meaning, if there is room for it; Misbehaved where there is not.
+
+        One at a time: the largest takes 60 MB meanwhile, and threads would not be sooner done.
+        """
         with self._lock:
-            self._left -= size
+            self._left -= len(content)
             if self._left < 0:
-                fact = f"more than {human_size(MAX_DOCUMENTS)} of BOMs in all"
-                raise Misbehaved(Side.SOURCE, at.host, f"cannot use {at}", fact=fact)
+                raise _too_much(at, f"more than {human_size(MAX_DOCUMENTS)} of BOMs in all")
+            parsed = _checked(parse, content, at, place)
+            if isinstance(parsed, Bom):
+                self._images_left -= sum(len(each.images) for each in parsed.components)
+            if self._images_left < 0:
+                raise _too_much(at, f"more than {MAX_RELEASE_IMAGES} images in all BOMs")
+            return parsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +355,10 @@ class _Place:
         reference = Reference.parse(f"{repository}/{self.path}:{self.tag}")
         boms = (f"{self.name}:{self.version}",) if self.kind == "bom" else ()
         return WantedImage(reference, repository, self.path, (self.label,), boms, self.kind)
+
+
+def _too_much(at: Reference, fact: str) -> Misbehaved:
+    return Misbehaved(Side.SOURCE, at.host, f"cannot use {at}", fact=fact)
 
 
 def _tkr_place(tkg: Bom, tkr: str) -> _Place:

@@ -25,6 +25,7 @@ from mirror.oci.digest import Digest
 from mirror.oci.graph import Budget, ImageGraph, NoImage, walk
 from mirror.oci.manifest import Manifest
 from mirror.oci.platform import Platform
+from mirror.oci.referrers import subject_of
 from mirror.rewrite import Rewrites
 from mirror.settings import MAX_SAME
 from mirror.text import printable
@@ -92,11 +93,13 @@ class Resolution:
     def _suspicious(self) -> Iterator[str]:
         """A registry that answers every name with one image is not caught by digests.
 
-        A BOM names images by tag alone, so nothing else says that they are the wrong ones.
+        A BOM names images by tag alone, so nothing else says that they are the wrong ones. The
+        signature of an image that is in several repositories is in all of them.
         """
         names: dict[Digest, set[str]] = {}
         for image in self.images:
-            if not image.wanted.reference.digest:
+            reference, root = image.wanted.reference, image.graph.root
+            if not reference.digest and not subject_of(reference.tag, root):
                 names.setdefault(image.digest, set()).add(image.origin)
         for digest, origins in names.items():
             if len(origins) > MAX_SAME:

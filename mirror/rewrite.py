@@ -32,6 +32,11 @@ class Rewrites:
                 return replace(reference, host=host, repository=path)
         return reference
 
+    @property
+    def hosts(self) -> set[str]:
+        """The registries that a TO names."""
+        return {_parted(new)[0] for _old, new in self.pairs}
+
     def hosts_below(self, name: str) -> set[str]:
         """The registries that hold what is named ``name`` or lies below it."""
         places = [name, *(old for old, _new in self.pairs if old.startswith(f"{name}/"))]

@@ -35,13 +35,16 @@ MAX_SMALL_JSON = 256 * KIB
 # Repositories that may hold the same image before that is worth a word. Real BOMs have pairs.
 MAX_SAME = 3
 # Bytes of one artifact that is read whole, a BOM or compatibility image: those have some 20 KiB.
-MAX_ARTIFACT = 8 * MIB
-# Artifacts that are read at a time: each may have MAX_ARTIFACT, and MAX_UNPACKED out of gzip.
+MAX_ARTIFACT = 2 * MIB
+# Artifacts that are read at a time: each may have MAX_ARTIFACT, several times over on its way.
 ARTIFACTS_AT_A_TIME = 4
 # Bytes of all BOMs that are read for one release: every TKr that ever was makes 1.6 MB.
-MAX_DOCUMENTS = 8 * MIB
+MAX_DOCUMENTS = 4 * MIB
 # TKrs of one TKG release; the longest real list has 7.
 MAX_TKRS = 500
+# Images that all BOMs of one release list, about 1 KiB of memory each: TKG 1.6.1 and every TKr
+# that ever was list 3,850.
+MAX_RELEASE_IMAGES = 40_000
 # Images that a failure names line by line; the JSON result has all of them.
 MAX_CAUSES_SHOWN = 60
 # Versions or tags that a message repeats, and characters of them.
@@ -59,6 +62,8 @@ MAX_TAR_ENTRIES = 10_000
 MAX_TAR_EXTENSION = MIB
 # Gzip members of one layer: images made for lazy pulling have one or two for each entry.
 MAX_GZIP_MEMBERS = 2 * MAX_TAR_ENTRIES
+# Characters of a media type: two names of 127 and the slash between (RFC 6838, 4.2).
+MAX_MEDIA_TYPE = 255
 # Layers of one image; overlay file systems stop at 500.
 MAX_LAYERS = 1000
 # Levels below an image's index. Nested indexes are legal and none deeper than two was seen.
@@ -86,14 +91,19 @@ MAX_REFERRERS = 500
 # hundred bytes each.
 MAX_REFERRERS_OF_RUN = 20_000
 # Pages of a tag list read for the names of signatures, and such names kept, of one repository and
-# of a run: 130 bytes each. Where there are more, each name is asked for instead.
+# of a run: 200 bytes each. Where there are more, each name is asked for instead.
 MAX_COMPANION_PAGES = 100
-MAX_COMPANION_TAGS = 20_000
-MAX_COMPANION_TAGS_OF_RUN = 200_000
+MAX_COMPANION_TAGS = 10_000
+MAX_COMPANION_TAGS_OF_RUN = 100_000
 # Redirects of one request; storage behind a registry needs one or two.
 MAX_REDIRECTS = 5
-# Pages of a tag list, 100 tags or more each.
+# Registries that only what was read names, an imgpkg bundle's lock above all: real bundles name
+# two or three, and each that gives no answer can cost half a minute.
+MAX_STRANGERS = 32
+# Pages of a tag list, 100 tags or more each, and tags in it: short ones take 50 bytes of memory
+# for 5 on the wire.
 MAX_PAGES = 1000
+MAX_TAGS = 100_000
 # Bytes of all pages of one list: 100,000 tags of 30 characters have 3 MB, and are held in memory.
 MAX_TAG_LIST = 16 * MIB
 # Bytes of bundle.json: 100,000 blobs need about 25 MB.

@@ -51,7 +51,7 @@ def create(
     with listening(output) as listener:
         taken = inputs.images == "-"
         reach = access(registry, Side.SOURCE, wanted.hosts, stdin_taken=taken, listener=listener)
-        with Registries(reach) as source:
+        with Registries(reach, wanted.named) as source:
             creation = wanted.creation(
                 source, carried, reach.settings, listener, keep_going=keep_going, earlier=earlier
             )

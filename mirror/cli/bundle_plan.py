@@ -41,7 +41,7 @@ def plan(
         reach = access(
             registry, Side.SOURCE, wanted.hosts, stdin_taken=stdin_taken, listener=listener
         )
-        with Registries(reach) as source:
+        with Registries(reach, wanted.named) as source:
             creation = wanted.creation(source, carried, reach.settings, listener)
             resolution = resolve(creation)
     contents = contents_of(creation.images, resolution.images, carried.platforms)

@@ -64,7 +64,8 @@ def copy(
             if not earlier.failed:
                 return tell_run(nothing_failed(earlier), "nothing is copied", output)
         there = replace(reach, side=Side.DESTINATION)
-        with Registries(reach) as source, Registry(host, there) as target:
+        named = wanted.named | {host}
+        with Registries(reach, named) as source, Registry(host, there) as target:
             creation = wanted.creation(
                 source, carried, reach.settings, listener, keep_going=keep_going, earlier=earlier
             )

@@ -123,6 +123,11 @@ class Wanted:
             hosts |= self.rewrites.hosts_below(self.release.repository)
         return hosts
 
+    @property
+    def named(self) -> set[str]:
+        """The registries that the operator named, whether or not they will be asked."""
+        return self.hosts | self.rewrites.hosts
+
 
 def read_inputs(inputs: Inputs) -> Wanted:
     """Read every BOM, list or plan named; UsageFault where options contradict each other.

@@ -7,6 +7,7 @@ from typing import Any
 
 from mirror.oci.digest import Digest
 from mirror.oci.platform import Platform
+from mirror.settings import MAX_MEDIA_TYPE
 
 # The largest integer that every JSON reader keeps exact (RFC 8259, section 6).
 _LARGEST = 2**53
@@ -40,6 +41,8 @@ class Descriptor:
         media_type = value.get("mediaType")
         if not isinstance(media_type, str) or not media_type:
             raise ValueError("a descriptor has no mediaType")
+        if len(media_type) > MAX_MEDIA_TYPE:
+            raise ValueError(f"a media type of more than {MAX_MEDIA_TYPE} characters")
         digest = Digest.parse(value.get("digest"))
         size = check_size(value.get("size"), digest)
         platform = Platform.from_json(value.get("platform"))

@@ -10,7 +10,7 @@ from mirror.oci import mediatypes
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.strictjson import list_at, parse_object
-from mirror.settings import MAX_INDEX_MANIFESTS, MAX_LAYERS
+from mirror.settings import MAX_INDEX_MANIFESTS, MAX_LAYERS, MAX_MEDIA_TYPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,8 @@ def _referring(manifest: Manifest, document: dict[str, Any]) -> Manifest:
     artifact_type = document.get("artifactType", "")
     if not isinstance(artifact_type, str):
         raise ValueError("artifactType is not a text")
+    if len(artifact_type) > MAX_MEDIA_TYPE:
+        raise ValueError(f"a media type of more than {MAX_MEDIA_TYPE} characters")
     # Checked here and not kept: a document of 4 MiB may hold ten times as much of them in memory.
     _annotations(document)
     subject = Descriptor.from_json(document["subject"])

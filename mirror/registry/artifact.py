@@ -118,11 +118,13 @@ class _Guarded(oras.provider.Registry):  # type: ignore[misc] # oras ships no ty
         return found
 
     def files(self, manifest: Manifest) -> Iterator[tuple[str, bytes]]:
-        """Name and content of every file, out of layers that were checked before."""
+        """Every file's name, and the content of each layer's first, out of checked layers."""
         for layer in manifest.layers:
-            content = self._blob(layer)
+            content, found = self._blob(layer), list[tuple[str, bytes]]()
             with self._translated():
-                found = list(files_in([content], wanted=lambda _name: True, limit=MAX_ARTIFACT))
+                for name, data in files_in([content], wanted=bool, limit=MAX_ARTIFACT):
+                    # Of one layer the first is kept: it can unfold to 64 MiB of them.
+                    found.append((name, b"" if found else data))
             yield from found
 
     def fault(self, fact: str) -> Misbehaved:

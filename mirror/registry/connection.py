@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.cookiejar import DefaultCookiePolicy
 
 import h11
@@ -58,6 +58,22 @@ class Access:
     allowed: frozenset[tuple[str, str]] = frozenset()
     """Pairs of a registry and a host to which it may send tokens and uploads, or, where the
     host is on a private network, downloads."""
+
+    stranger: bool = False
+    """Not the operator named this registry, but what was read."""
+    around: set[str] | None = field(default=None, repr=False, compare=False)
+    """Kinds of address of those that the operator named, noted as they turn out."""
+
+    def for_stranger(self) -> Access:
+        """How a registry is reached that only what was read names, an imgpkg bundle's lock.
+
+        A client certificate is not shown to it. What is said in the clear, or to whoever answers
+        in its name, is said without a password: those switches were meant for other registries.
+        """
+        tls = replace(self.tls, cert_file=None, key_file=None)
+        private = not (self.plain_http or tls.insecure)
+        credentials = self.credentials if private else CredentialStore(environment={})
+        return replace(self, tls=tls, credentials=credentials, stranger=True)
 
     def others_of(self, host: str) -> frozenset[str]:
         """The hosts that ``host`` may name besides its own."""
@@ -345,7 +361,13 @@ def _make_client(access: Access, root: httpx.URL, others: Iterable[str]) -> http
     settings = access.settings
     # As they stand on the wire: for people, httpx turns names of other scripts back.
     home, *allowed = (url.raw_host.decode() for url in (root, *map(_of_host, others)))
-    backend = Backend(home, allowed, private=access.side is Side.DESTINATION)
+    backend = Backend(
+        home,
+        allowed,
+        private=access.side is Side.DESTINATION,
+        stranger=access.stranger,
+        around=access.around,
+    )
     verify = context(access.tls)
     try:
         transport = Transport(verify, backend, 2 * settings.concurrency * settings.ranges)

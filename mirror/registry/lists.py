@@ -22,6 +22,7 @@ from mirror.settings import (
     MAX_PAGES,
     MAX_REFERRERS,
     MAX_TAG_LIST,
+    MAX_TAGS,
 )
 
 
@@ -34,8 +35,12 @@ class Lists:
 
     def tags(self, repository: str) -> list[str]:
         """Every tag, in the registry's order (distribution-spec, "Listing Tags")."""
-        ask = self._tags(repository)
-        return [tag for raw in self._pages(ask, MAX_PAGES) for tag in self._tag_page(raw, ask.what)]
+        ask, found = self._tags(repository), list[str]()
+        for raw in self._pages(ask, MAX_PAGES):
+            found += self._tag_page(raw, ask.what)
+            if len(found) > MAX_TAGS:
+                raise self._wire.fault(Misbehaved, ask.what, f"it has more than {MAX_TAGS} tags")
+        return found
 
     def companions(self, repository: str) -> frozenset[str] | None:
         """The tags that by their name belong to other images.

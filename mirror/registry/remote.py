@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from types import TracebackType
 
+from mirror.errors import Misbehaved
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.manifest import Manifest
 from mirror.ports import Content, Piece
 from mirror.registry.client import Registry
 from mirror.registry.connection import Access
+from mirror.settings import MAX_STRANGERS
 
 
 class Registries:
     """Every registry that images come from; each is connected to when it is first needed."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    def __init__(self, access: Access, named: Collection[str] | None = None) -> None:
+        """``named`` are the hosts that the operator named; None where nothing else names any."""
+        self._access = replace(access, around=set())
+        self._named = named
+        self._strangers = set[str]()
         self._known: dict[str, Registry] = {}
         self._lock = threading.Lock()
 
@@ -41,11 +47,21 @@ class Registries:
         return sum(registry.requests for registry in self._all())
 
     def at(self, host: str) -> Registry:
-        """The registry at ``host``."""
+        """The registry at ``host``; Misbehaved where what was read names too many."""
         with self._lock:
             if host not in self._known:
-                self._known[host] = Registry(host, self._access)
+                self._known[host] = Registry(host, self._access_to(host))
             return self._known[host]
+
+    def _access_to(self, host: str) -> Access:
+        if self._named is None or host in self._named:
+            return self._access
+        if len(self._strangers) == MAX_STRANGERS:
+            fact = f"what was read names more than {MAX_STRANGERS} registries besides those given"
+            hint = f"--rewrite {host}=HOST says where its images are, or that it is meant itself"
+            raise Misbehaved(self._access.side, host, f"cannot ask {host}", fact=fact, hint=hint)
+        self._strangers.add(host)
+        return self._access.for_stranger()
 
     def _all(self) -> list[Registry]:
         with self._lock:

@@ -154,14 +154,26 @@ class Backend(httpcore.NetworkBackend):
     ``home``, the registry, and the hosts in ``allowed`` were named by the operator: they may be
     anywhere. Any other host was named by the registry and must be where ``address.refusal``
     lets it be. Without ``home`` nothing is checked.
+
+    A registry that is a ``stranger`` was named by what was read. It must be where those that the
+    operator named could have sent this client: ``around`` has the kinds of their addresses, and
+    whoever is no stranger notes its own there.
     """
 
     def __init__(
-        self, home: str = "", allowed: Collection[str] = (), *, private: bool = False
+        self,
+        home: str = "",
+        allowed: Collection[str] = (),
+        *,
+        private: bool = False,
+        stranger: bool = False,
+        around: set[str] | None = None,
     ) -> None:
         self._home = home
         self._allowed = frozenset(allowed)
         self._private = private
+        self._stranger = stranger
+        self._around = set[str]() if around is None else around
         self._home_kind = "public"
         self._plain = httpcore.SyncBackend()
 
@@ -194,11 +206,17 @@ class Backend(httpcore.NetworkBackend):
         raise fault
 
     def _check(self, host: str, places: Iterable[str]) -> None:
+        if self._stranger:
+            known = (kind for kind in ("loopback", "private") if kind in self._around)
+            self._home_kind = next(known, "public")
         for each in map(address.parse, places):
-            if host == self._home:
+            if host == self._home and not self._stranger:
                 self._home_kind = address.kind(each)
+                self._around.add(self._home_kind)
                 return
             refusal = address.refusal(each, self._home_kind, private=self._private)
+            if refusal and host == self._home:
+                raise Forbidden(f"only what was read names {host}, and {refusal}")
             if refusal:
                 raise Forbidden(f"it sends this client to {host}, and {refusal}")
 

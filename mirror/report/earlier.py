@@ -11,6 +11,7 @@ from bom.reference import Reference
 from mirror.errors import InputFault
 from mirror.oci.digest import Digest
 from mirror.oci.strictjson import list_at, parse_object, text_at
+from mirror.settings import MAX_INVENTORY_PARTS
 from mirror.tkg import REPOSITORY
 
 SCHEMA = "tkg-mirror/run/v1"
@@ -64,7 +65,7 @@ def parse(raw: bytes, file: str) -> Earlier:
     would be forgotten if only what it names were done.
     """
     try:
-        document = parse_object(raw)
+        document = parse_object(raw, MAX_INVENTORY_PARTS)
         if document.get("schema") != SCHEMA:
             raise ValueError(f"its schema is not {SCHEMA}")
         result = text_at(document, "result")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -100,13 +100,13 @@ class Publisher:
         The results are bytes sent. All blobs must be there: a registry refuses a manifest
         whose children it lacks, and a tag must never name an image that is not whole. Bundles
         come after all their members, and not at all where one fails or is ``lost`` already; what
-        refers to others comes last: a list of referrers that is carried itself, by its tag, is
-        there before it would be made anew.
+        refers to others comes last, with the bundles that need it: a list of referrers that is
+        carried itself, by its tag, is there before it would be made anew.
         """
-        referring = [image for image in images if image.graph.root.subject]
-        first = [image for image in images if not image.graph.root.subject]
+        late = _late(images)
+        first, last = [i for i in images if i not in late], [i for i in images if i in late]
         faults, outcomes = dict(lost or {}), list[Outcome[Publication, int]]()
-        for wave in (*waves(first), referring):
+        for wave in (*waves(first), *waves(last)):
             whole = [image for image in wave if not _lacking(image, faults)]
             done = self.crew.run(whole, self._publish)
             for image in wave:
@@ -239,6 +239,15 @@ def waves(images: Iterable[Publication]) -> Iterator[list[Publication]]:
         yield [image for image in left if waiting.isdisjoint(image.needs)]
         left = [image for image in left if not waiting.isdisjoint(image.needs)]
     yield left
+
+
+def _late(images: Collection[Publication]) -> set[Publication]:
+    """What refers to others, the bundles that have such a member, and those that hold these."""
+    found = {image for image in images if image.graph.root.subject}
+    for _ in range(MAX_COMPANION_ROUNDS):
+        places = {image.place for image in found}
+        found.update(image for image in images if not places.isdisjoint(image.needs))
+    return found
 
 
 def _lacking(image: Publication, faults: Mapping[Place, Fault]) -> Fault | None:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from tests.fakes.packages import HEAD, bundle
+from mirror.settings import MAX_ARTIFACT
+from scripts.world.images import ImageSpec, build
+from tests.fakes.behaviours import Go
+from tests.fakes.message import Reply, Request
+from tests.fakes.packages import HEAD, bundle, lock
+from tests.fakes.release import layers_image, offer, tagged, tar, tkr_bom
+from tests.fakes.release import put as put_bom
 from tests.fakes.simple import FakeRegistry
 from tests.fakes.store import sha256
 
@@ -102,6 +110,36 @@ def large_configurations(fake: FakeRegistry) -> str:
     return "".join(names)
 
 
+def media_types_without_an_end(fake: FakeRegistry) -> str:
+    """Each image is said to have one referrer, whose kind is a text of 4 MiB."""
+
+    def lists(request: Request, _go: Go) -> Reply:
+        entry = CONFIG | {"mediaType": request.path[-64:] + "x" * LARGE}
+        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}
+        return Reply(200, {"Content-Type": INDEX}, json.dumps(index).encode())
+
+    fake.on("GET", "/referrers/", lists)
+    images = {f"a/b{number}": build(ImageSpec(f"b{number}")) for number in range(40)}
+    for name, image in images.items():
+        fake.add(name, "1", image)
+    return "".join(f"{fake.host}/{name}:1\n" for name in images)
+
+
+def a_lock_of_many_registries(fake: FakeRegistry) -> str:
+    """Nobody is there, and each would have a TLS context of its own."""
+    places = (f"127.0.{n // 250}.{1 + n % 250}:9/x@sha256:{n:064}" for n in range(300))
+    fake.add("a/b", "1", bundle(lock(*places)))
+    return f"{fake.host}/a/b:1\n"
+
+
+def peak_mb(*arguments: object, code: int) -> float:
+    command = [sys.executable, "-c", MEASURED, *map(str, arguments)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == code, ran.stderr
+    assert "Traceback" not in ran.stderr
+    return int(ran.stderr.rpartition("PEAK")[2]) / 1024
+
+
 @pytest.mark.parametrize(
     ("fill", "code"),
     [
@@ -111,6 +149,8 @@ def large_configurations(fake: FakeRegistry) -> str:
         (blobs_without_an_end, 6),
         (locks_that_unfold, 3),
         (large_configurations, 3),
+        (media_types_without_an_end, 4),
+        (a_lock_of_many_registries, 4),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -119,9 +159,49 @@ def test_memory_stays_bounded(
 ) -> None:
     images = tmp_path / "images.txt"
     images.write_text(fill(fake))
-    command = [sys.executable, "-c", MEASURED, "bundle", "create", "--images", str(images)]
-    command += ["--plain-http", "-o", str(tmp_path / "x.tar"), "--retries", "0"]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ran.returncode == code, ran.stderr
-    assert "Traceback" not in ran.stderr
-    assert int(ran.stderr.rpartition("PEAK")[2]) / 1024 < BOUND_MB
+    line = ("bundle", "create", "--images", images, "-o", tmp_path / "x.tar")
+    assert peak_mb(*line, "--plain-http", "--retries", 0, code=code) < BOUND_MB
+
+
+def tags_without_an_end(fake: FakeRegistry) -> None:
+    """16 MiB in all, three million texts of two characters."""
+    page = json.dumps({"tags": ["ab"] * 95_000}, separators=(",", ":")).encode()
+    path, pages = "/v2/tkg/tkg-compatibility/tags/list", count()
+    fake.on(
+        "GET", path, lambda *_: Reply(200, {"Link": f'<{path}?n={next(pages)}>; rel="next"'}, page)
+    )
+
+
+def files_without_an_end(fake: FakeRegistry) -> None:
+    """One layer that unfolds to 50 MB of files, in each of the TKr BOMs' images."""
+    noise = b"".join(hashlib.sha256(b"%d" % number).digest() for number in range(400))
+    text = noise + bytes(MAX_ARTIFACT - len(noise))
+    image = layers_image(tar({f"{number}.yaml": text for number in range(25)}))
+    for tkr in TKRS:
+        fake.add("tkg/tkr-bom", tagged(tkr), image)
+
+
+def documents_without_an_end(fake: FakeRegistry) -> None:
+    """As many images as the bytes of all BOMs allow."""
+    lines = "".join(f"      k{n}: {{imagePath: a{n}, tag: t}}\n" for n in range(24_000))
+    for tkr in TKRS:
+        text = tkr_bom(tkr).replace("    images:\n", f"    images:\n{lines}")
+        put_bom(fake, "tkg/tkr-bom", tagged(tkr), "x.yaml", text)
+
+
+TKRS = [f"v1.23.{number}+vmware.1-tkg.1" for number in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("fill", "code"),
+    [(tags_without_an_end, 4), (files_without_an_end, 4), (documents_without_an_end, 4)],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_memory_stays_bounded_while_a_release_is_read(
+    fake: FakeRegistry, tmp_path: Path, fill: Callable[[FakeRegistry], None], code: int
+) -> None:
+    offer(fake, tkrs=TKRS)
+    fill(fake)
+    line = ("bom", "fetch", "--tkg-version", "v1.6.0", "--all-tkrs", "-o", tmp_path / "to")
+    where = ("--source-repo", f"{fake.host}/tkg", "--plain-http", "--retries", 0)
+    assert peak_mb(*line, *where, code=code) < BOUND_MB

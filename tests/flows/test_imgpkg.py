@@ -368,3 +368,25 @@ def test_without_keep_going_the_first_refusal_leaves_no_bundle_to_be_seen(
     assert push(carried, target).code == 5
     seen = seen_whole(target)
     assert not {f"air/{REPO}:v1", f"air/{REPO}:{tag_of(INNER)}"} & seen
+
+
+# --- where a lock leads -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "169.254.7.7:8080", "0.0.0.0:5000"])
+def test_a_lock_leads_nowhere_where_clouds_keep_their_secrets(
+    host: str, fake: FakeRegistry, tmp_path: Path
+) -> None:
+    """Whoever publishes one bundle chooses the hosts that its lock names."""
+    fake.add("tkg/app", "v1", APP)
+    fake.add(f"tkg/{REPO}", "v1", bundle(lock(f"{host}/latest@{APP.manifest.digest}")))
+    path = tmp_path / "x.tar"
+    listed = f"{HOST}/tkg/{REPO}:v1\n"
+    ran = run("bundle", "create", "--images", "-", *fetch(fake), "-o", path, stdin=listed)
+    assert ran.code == 4
+    assert f"only what was read names {host.partition(':')[0]}" in ran.err
+    assert not path.exists()
+    # In the bundle's own repository it is found before anybody else is asked.
+    fake.add(f"tkg/{REPO}", "", APP)
+    ran = run("bundle", "create", "--images", "-", *fetch(fake), "-o", path, stdin=listed)
+    assert ran.code == 0, ran.err

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from bom.limits import MAX_LIST_LINES
+from mirror.report import earlier
 from scripts.world.images import Image
 from tests.fakes.behaviours import answer, flip_byte
 from tests.fakes.simple import FakeRegistry
@@ -258,3 +260,13 @@ def test_every_image_of_a_partial_run_is_in_its_result(
     (failed,) = [each for each in ran.json["images"] if each["status"] == "failed"]
     assert "app-2" in failed["reference"]
     assert "answered 500" in failed["reason"]
+
+
+def test_the_result_of_a_very_large_run_is_read_too() -> None:
+    """A list may name 100,000 images, and each reason has commas of its own."""
+    images = [
+        {"reference": f"a.b/c:{n}", "digest": None, "status": "failed", "reason": "no, nobody"}
+        for n in range(MAX_LIST_LINES)
+    ]
+    document = {"schema": "tkg-mirror/run/v1", "result": "failed", "images": images}
+    assert len(earlier.parse(json.dumps(document).encode(), "x").failed) == MAX_LIST_LINES

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mirror.settings import MAX_SAME
 from scripts.world.images import ImageSpec, build
 from tests.fakes.behaviours import answer
 from tests.fakes.companions import hang, referrer, signature, signature_tag
@@ -246,3 +247,18 @@ def test_a_referrer_is_asked_for_once(either: FakeRegistry, output: Path) -> Non
     hang(either, "tkg/app", APP, sbom)
     assert create(either, output).code == 0
     assert either.count("GET", f"/manifests/{sbom.manifest.digest}") == 1
+
+
+def test_one_signature_in_many_repositories_is_no_cause_for_alarm(
+    fake: FakeRegistry, output: Path
+) -> None:
+    """Package bundles share members, and each bundle's repository has their signatures."""
+    names = [f"tkg/copy-{number}" for number in range(MAX_SAME + 1)]
+    for number, name in enumerate(names):
+        other = build(ImageSpec(f"other-{number}"))
+        fake.add(name, "v1", other)
+        fake.add(name, signature_tag(other), signature(APP))
+    ran = create(fake, output, names=" ".join(f"{name}:v1" for name in names))
+    assert ran.code == 0, ran.err
+    assert len(held(output)) == 2 * len(names)
+    assert ran.json["warnings"] == []

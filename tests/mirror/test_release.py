@@ -196,6 +196,8 @@ def tags_of(fake: FakeRegistry, tags: Iterable[str], good: str) -> None:
         [f"v{n}" for n in (*range(1, 9), 10, 11, 13, 14)],
         ["v9", "v15-rc.1", "v16_x", "16", "vv17", "v", "v-1", "V18", "latest", "v19.0"],
         ["v007", "v099", "v٩٩", "v1e3", "sha256-" + "ab" * 32 + ".imgpkg"],
+        # Python reads no number of so many digits, and TKG none of more than 64 bits.
+        ["v" + "9" * 5000, "v" + "9" * 20],
         ["v0"],
     ],
 )
@@ -376,6 +378,18 @@ def test_no_more_than_the_limit_is_held_in_all(
     [(_image, fault)] = read(offered).failed
     assert isinstance(fault, Misbehaved)
     assert "in all" in fault.fact
+
+
+def test_no_more_images_than_any_release_has_are_listed(
+    offered: FakeRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two in the TKG BOM, one in the TKr BOM."""
+    monkeypatch.setattr(release, "MAX_RELEASE_IMAGES", 3)
+    assert not read(offered).failed
+    monkeypatch.setattr(release, "MAX_RELEASE_IMAGES", 2)
+    [(_image, fault)] = read(offered).failed
+    assert isinstance(fault, Misbehaved)
+    assert "2 images" in fault.fact
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,8 @@ def test_a_member_that_is_missing_is_refused(absent: str) -> None:
     refusal(Descriptor.from_json, found)
 
 
-@pytest.mark.parametrize("media_type", ["", None, 7, [], {}])
-def test_a_media_type_that_is_no_text_is_refused(media_type: object) -> None:
+@pytest.mark.parametrize("media_type", ["", None, 7, [], {}, "a/" + "b" * 254])
+def test_a_media_type_that_is_none_is_refused(media_type: object) -> None:
     refusal(Descriptor.from_json, descriptor(mediaType=media_type))
 
 

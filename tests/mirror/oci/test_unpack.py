@@ -6,6 +6,7 @@ import gzip
 import io
 import struct
 import tarfile
+import tracemalloc
 import zlib
 from collections.abc import Iterable
 
@@ -181,6 +182,18 @@ def test_a_pax_size_does_not_swallow_the_next_member() -> None:
 )
 def test_a_damaged_extension_header(data: bytes) -> None:
     assert "damaged extension" in refusal(entry("x", data, tarfile.XHDTYPE) + LAYER)
+
+
+def test_an_extension_header_takes_no_more_memory_than_its_bytes() -> None:
+    """Of 95,000 records none is wanted; all of them kept took 17 MB, in each of the workers."""
+    data = b"".join(b"11 %06d=\n" % number for number in range(95_000))
+    layer = entry("x", data, tarfile.XHDTYPE) + LAYER
+    tracemalloc.start()
+    try:
+        assert read(layer) == [(NAME, TEXT)]
+        assert tracemalloc.get_traced_memory()[1] < 4 * MAX_TAR_EXTENSION
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("records", [{"path": "../../etc/passwd"}, {"size": "1"}])

@@ -234,7 +234,7 @@ def test_an_artifact_that_says_it_is_huge_is_not_asked_for(
     descriptor = {"mediaType": DOCKER.layer, "digest": f"sha256:{'ab' * 32}", "size": MAX_ARTIFACT}
     document = json.dumps(image_document(layers=[descriptor])).encode()
     fake.add(PLACE, TAG, Image(Blob.from_bytes(mediatypes.OCI_MANIFEST, document)))
-    assert "8.0 MiB" in fault_of(Misbehaved, pulled, fake, artifacts).fact
+    assert "2.0 MiB" in fault_of(Misbehaved, pulled, fake, artifacts).fact
     assert not fake.count("GET", "/blobs/")
 
 

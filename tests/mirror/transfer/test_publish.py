@@ -15,6 +15,7 @@ from mirror.transfer.crew import Crew
 from mirror.transfer.publish import Publication, Publisher, waves
 from mirror.transfer.retry import Retry
 from scripts.world.images import ImageSpec, build
+from tests.fakes.companions import referrer
 from tests.fakes.windows import base_of, windows
 from tests.mirror.bundle.small import graph_of
 
@@ -278,6 +279,33 @@ def test_a_bundle_whose_members_are_there_already_waits_for_nothing() -> None:
     library = Shelves()
     publisher(library).publish([nested()[0]])
     assert library.put == [("air/repo", "0")]
+
+
+def test_a_bundle_comes_after_a_member_that_refers_to_another() -> None:
+    """What has a subject comes last, and a bundle that names it in its lock later still."""
+    app = build(ImageSpec("app"))
+    sbom = Publication("src/sbom", "air/repo", "sbom", graph_of(referrer(app)))
+    inner, outer = (
+        Publication(f"src/{name}", "air/repo", name, graph_of(build(ImageSpec(name))), members=held)
+        for name, held in (
+            ("inner", (sbom.digest,)),
+            ("outer", (graph_of(build(ImageSpec("inner"))).root.digest,)),
+        )
+    )
+    library = Shelves()
+    library.lists = True
+    publisher(library).publish([outer, inner, PAUSE, sbom])
+    assert [name for _repository, name in library.put] == [PAUSE.tag, "sbom", "inner", "outer"]
+
+
+def test_a_bundle_is_not_shown_where_a_member_that_refers_to_another_fails() -> None:
+    sbom = Publication("src/sbom", "air/repo", "sbom", graph_of(referrer(build(ImageSpec("app")))))
+    bundle = Publication("src/b", "air/repo", "b", IMAGE, members=(sbom.digest,))
+    library = Shelves()
+    library.faults = [Refused(Side.DESTINATION, "host", "no such thing here")]
+    keeping = replace(publisher(library), crew=Crew(2, keep_going=True))
+    assert all(outcome.fault for outcome in keeping.publish([bundle, sbom]))
+    assert library.put == []
 
 
 def test_bundles_that_claim_to_hold_each_other_end() -> None:
