@@ -84,10 +84,8 @@ class Lines:
         """Log what the event says."""
         if isinstance(event, PhaseStarted):
             self._start(event)
-            if not event.items:
-                return
-            size = f", {human_size(event.size)}" if event.size else ""
-            _log.info("%s: %d%s", event.name, event.items, size)
+            if event.items:
+                _log.info("%s", _headline(event))
         elif isinstance(event, Advanced):
             self._advance(event.size)
         else:
@@ -115,13 +113,23 @@ class Lines:
         return f"{self._phase.name}: {done} of {size}, {human_size(int(rate))}/s, {left:.0f} s left"
 
 
+def _headline(phase: PhaseStarted) -> str:
+    size = f", {human_size(phase.size)}" if phase.size else ""
+    return f"{phase.name}: {phase.items}{size}"
+
+
 class Bars:
-    """One bar for the phase and one for each large blob under way."""
+    """One bar for the phase and one for each large blob under way, in this order.
+
+    Of a phase that is over a line stays, above the bars: a release has twenty of them, and where
+    the bars need more lines than the terminal has, the last ones are not shown.
+    """
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._lock = threading.Lock()
         self._phase: TaskID | None = None
+        self._headline = ""
         self._by_bytes = False
         self._items: dict[str, TaskID] = {}
 
@@ -141,10 +149,12 @@ class Bars:
 
     def _start(self, event: PhaseStarted) -> None:
         if self._phase is not None:
-            self._progress.stop_task(self._phase)
-        if not event.items:
+            self._progress.remove_task(self._phase)
             self._phase = None
+            _log.info("%s", self._headline)
+        if not event.items:
             return
+        self._headline = _headline(event)
         self._by_bytes = event.size > 0
         total = event.size if self._by_bytes else event.items
         self._phase = self._progress.add_task(event.name, total=total, unit=self._unit())
@@ -221,11 +231,10 @@ def _set_up_log(options: OutputOptions) -> None:
 def _bars() -> Progress:
     # Imported here: rich costs 40 ms that a command without a terminal saves.
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress
 
-    from mirror.cli.columns import Amount, Rate
+    from mirror.cli.columns import Amount, Name, Rate, Remaining
 
     console = Console(file=sys.stderr, no_color="NO_COLOR" in os.environ or None)
-    description = TextColumn("{task.description}", markup=False)
-    columns = (description, BarColumn(), Amount(), Rate(), TimeRemainingColumn())
+    columns = (Name(), BarColumn(bar_width=20), Amount(), Rate(), Remaining())
     return Progress(*columns, console=console, transient=False)

@@ -8,11 +8,15 @@ import os
 import pty
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.progress import BarColumn, Progress
 
-from mirror.cli.console import Lines, listening
+from mirror.cli.columns import Amount, Name, Rate, Remaining
+from mirror.cli.console import Bars, Lines, listening
 from mirror.cli.options import Format, LogLevel, OutputOptions
 from mirror.events import Advanced, ItemEnded, ItemStarted, Noticed, PhaseStarted, Waiting
 from tests.fakes.registries import Source
@@ -98,6 +102,43 @@ def test_bars_are_shown_on_a_terminal_and_the_result_stays_clean(
     assert "resolve" in text
     assert "fetch" in text
     assert "━" in text
+
+
+@pytest.fixture
+def drawn() -> Progress:
+    """Bars that are drawn when they are asked for, on a terminal of 80 columns."""
+    console = Console(file=StringIO(), force_terminal=True, width=80)
+    columns = (Name(), BarColumn(bar_width=20), Amount(), Rate(), Remaining())
+    return Progress(*columns, console=console, auto_refresh=False)
+
+
+def test_the_bar_of_the_phase_stands_first_however_many_phases_came_before(
+    drawn: Progress, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with listening(OutputOptions()):
+        bars = Bars(drawn)
+        for number in range(30):
+            bars(PhaseStarted(f"phase {number}", 1))
+        bars(PhaseStarted("fetch", 3, 30 << 20))
+        bars(ItemStarted("a", "tkg/antrea", 20 << 20))
+    assert [task.description for task in drawn.tasks] == ["fetch", "  tkg/antrea"]
+    assert capsys.readouterr().err.splitlines() == [f"phase {number}: 1" for number in range(30)]
+
+
+def test_a_long_name_gives_way_to_the_figures(drawn: Progress) -> None:
+    drawn.add_task("  " + "name" * 20, total=400 << 20, completed=123 << 20, unit="B")
+    with drawn.console.capture() as shown:
+        drawn.console.print(drawn.make_tasks_table(drawn.tasks))
+    (line,) = shown.get().splitlines()
+    assert "123.0 MiB of 400.0 MiB" in line
+    assert "-:--:--" in line
+
+
+@pytest.mark.parametrize(("speed", "shown"), [(2048.0, "2.0 KiB/s"), (-508.0, ""), (0.0, "")])
+def test_what_was_given_back_has_no_speed(drawn: Progress, speed: float, shown: str) -> None:
+    drawn.add_task("fetch", total=100, unit="B")
+    drawn.tasks[0].finished_speed = speed
+    assert Rate().render(drawn.tasks[0]).plain == shown
 
 
 def _read(terminal: int) -> bytes:
