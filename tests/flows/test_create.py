@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import time
@@ -339,6 +340,19 @@ def test_force_replaces_a_bundle(
     output.write_bytes(b"old")
     assert create(fake, images, output, "--force").code == 0
     assert held(output) == digests(images)
+
+
+@pytest.mark.parametrize("left", [-1, -10_000, 1])
+def test_a_copy_that_ended_early_shows_so_and_what_it_should_hold(
+    fake: FakeRegistry, images: dict[str, Image], output: Path, left: int
+) -> None:
+    assert create(fake, images, output).code == 0
+    assert "damaged" not in run("bundle", "show", output).out
+    size = output.stat().st_size
+    os.truncate(output, size + left)
+    shown = run("bundle", "show", output)
+    assert f"damaged  {size + left} of {size} bytes" in shown.out
+    assert "app-1" in shown.out
 
 
 @pytest.mark.parametrize("extra", [(), ("--format", "json")])
