@@ -35,6 +35,8 @@ _log = logging.getLogger("tkg_mirror")
 
 # Seconds between two lines about progress where there are no bars.
 _LINE_EVERY = 5.0
+# How items end for which nothing was sent; progress counts what is dealt with.
+_NOT_SENT = frozenset({"mounted", "present"})
 # Bytes from which an item is shown while it moves: smaller ones are over before one can read.
 _SHOWN_FROM = 1024 * 1024
 
@@ -72,7 +74,7 @@ def _remembering(onward: Listener) -> Iterator[Listener]:
 
 
 class Lines:
-    """One line a phase, and one every few seconds while bytes move."""
+    """One line a phase, and one every few seconds while it gets on."""
 
     def __init__(self, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self._quiet = quiet
@@ -87,18 +89,22 @@ class Lines:
             if event.items:
                 _log.info("%s", _headline(event))
         elif isinstance(event, Advanced):
-            self._advance(event.size)
+            self._advance(size=event.size)
         else:
             tell(event)
+            if isinstance(event, ItemEnded):
+                self._advance(items=1, there=event.size if event.status in _NOT_SENT else 0)
 
     def _start(self, phase: PhaseStarted) -> None:
         with self._lock:
-            self._phase, self._done = phase, 0
+            self._phase, self._items, self._moved, self._there = phase, 0, 0, 0
             self._began = self._said = self._clock()
 
-    def _advance(self, size: int) -> None:
+    def _advance(self, *, size: int = 0, items: int = 0, there: int = 0) -> None:
         with self._lock:
-            self._done += size
+            self._items += items
+            self._moved += size
+            self._there += there
             now = self._clock()
             if self._quiet or now - self._said < _LINE_EVERY:
                 return
@@ -107,10 +113,16 @@ class Lines:
         _log.info("%s", line)
 
     def _line(self, now: float) -> str:
-        rate = self._done / max(now - self._began, 0.001)
-        left = (self._phase.size - self._done) / rate if rate > 0 else 0
-        done, size = human_size(self._done), human_size(self._phase.size)
-        return f"{self._phase.name}: {done} of {size}, {human_size(int(rate))}/s, {left:.0f} s left"
+        """What is there already needs no time: a run that goes on has the most of it behind it."""
+        if not self._phase.size:
+            return f"{self._phase.name}: {self._items} of {self._phase.items}"
+        rate = self._moved / max(now - self._began, 0.001)
+        done = self._moved + self._there
+        line = f"{self._phase.name}: {human_size(done)} of {human_size(self._phase.size)}"
+        if rate <= 0:
+            return line
+        left = (self._phase.size - done) / rate
+        return f"{line}, {human_size(int(rate))}/s, {left:.0f} s left"
 
 
 def _headline(phase: PhaseStarted) -> str:
@@ -177,8 +189,7 @@ class Bars:
             return
         if not self._by_bytes:
             self._progress.advance(self._phase, 1)
-        elif event.status in ("mounted", "present"):
-            # Nothing was sent for it, and the bar counts what is dealt with.
+        elif event.status in _NOT_SENT:
             self._progress.advance(self._phase, event.size)
 
     def _unit(self) -> str:

@@ -37,6 +37,32 @@ def test_lines_come_every_few_seconds_and_not_for_every_piece(
     assert told == ["fetch: 2, 4.0 KiB", "fetch: 3.0 KiB of 4.0 KiB, 512 B/s, 2 s left"]
 
 
+def test_what_is_there_already_is_done_and_takes_no_time(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    times = iter([0.0, 0.0, 1.0, 6.0])
+    with listening(OutputOptions()):
+        lines = Lines(clock=lambda: next(times))
+        lines(PhaseStarted("push", 3, 10 << 20))
+        lines(ItemEnded("a", "a", "present", 7 << 20))
+        lines(Advanced("b", 1 << 20))
+    _headline, line = capsys.readouterr().err.splitlines()
+    # 2 MiB are left, at 1 MiB in 6 s.
+    assert line == "push: 8.0 MiB of 10.0 MiB, 170.7 KiB/s, 12 s left"
+
+
+def test_a_phase_without_bytes_is_not_silent_for_an_hour(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    times = iter([0.0, 0.0, 1.0, 6.0, 7.0])
+    with listening(OutputOptions()):
+        lines = Lines(clock=lambda: next(times))
+        lines(PhaseStarted("resolve", 968))
+        for number in range(3):
+            lines(ItemEnded(str(number), "x", "done"))
+    assert capsys.readouterr().err.splitlines() == ["resolve: 968", "resolve: 2 of 968"]
+
+
 def test_what_comes_from_outside_cannot_steer_the_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
