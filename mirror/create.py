@@ -110,9 +110,7 @@ def create(creation: Creation, output: Path, *, force: bool = False) -> RunRepor
     the bundle holds whatever is whole, and the report's result is ``partial``.
     """
     began, mtime = time.monotonic(), source_date()
-    if not force:
-        refuse_existing(output)
-    refuse_folder(output)
+    refuse_output(output, force=force)
     resolution = resolve(creation)
     contents = contents_of(creation.images, resolution.images, creation.carry.platforms)
     writer = BundleWriter(output, contents, mtime=mtime, force=force)
@@ -128,6 +126,13 @@ def create(creation: Creation, output: Path, *, force: bool = False) -> RunRepor
     finally:
         writer.close()
     return _report(creation, resolution, contents, outcomes, broken, time.monotonic() - began)
+
+
+def refuse_output(output: Path, *, force: bool) -> None:
+    """MachineFault where the bundle cannot be written, or would replace what is there."""
+    refuse_folder(output)
+    if not force:
+        refuse_existing(output)
 
 
 def _fetch(

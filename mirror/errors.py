@@ -167,6 +167,15 @@ class Unreachable(RegistryFault):
             # A name that is gone for good does not come back within a few attempts.
             self.temporary = False
 
+    def unasked(self) -> Unreachable:
+        """The fault of what is not asked for, since this registry gave no answer before.
+
+        Not this one again: it names something else, and a fault that two share says that one
+        of them needs the other.
+        """
+        what = f"{self.host} gave no answer before"
+        return Unreachable(self.side, self.host, what, fact=self.fact, hint=self.hint)
+
 
 class Untrusted(RegistryFault):
     """The TLS handshake failed on the certificate."""

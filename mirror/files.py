@@ -69,11 +69,18 @@ def _replace(path: Path, content: bytes) -> None:
         beside.replace(path)
     except OSError as cause:
         beside.unlink(missing_ok=True)
-        raise MachineFault.from_os("cannot write a file", cause) from cause
+        # Of a full disk the system names no file, and of another fault the one beside it.
+        fact = f"{path}: {cause.strerror or cause}"
+        raise MachineFault("cannot write a file", fact=fact) from cause
 
 
 def refuse_other(path: Path, mark: str) -> None:
-    """MachineFault where something else than an older plan has this name."""
+    """MachineFault where something else than an older plan has this name, or nothing may have it.
+
+    Asked before hundreds of images are resolved, and once more before the plan is written.
+    """
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise MachineFault("no folder to write the plan in", fact=str(path.parent))
     if not path.exists() and not path.is_symlink():
         return
     try:

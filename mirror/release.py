@@ -227,8 +227,8 @@ class _Reading:
         if len(asked) > MAX_TKRS:
             fact = f"{len(asked)} for TKG {tkg.release}, and {MAX_TKRS} can be read"
             raise InputFault("too many TKrs for one run", fact=fact, hint="name some with --tkr")
-        known = {versions.tag(tkr): tkr for tkr in listed}
-        return list(dict.fromkeys(known.get(versions.tag(tkr), tkr) for tkr in asked))
+        known = {versions.bare(tkr): tkr for tkr in listed}
+        return list(dict.fromkeys(known.get(versions.bare(tkr), tkr) for tkr in asked))
 
     def _tkr_bom(self, tkg: Bom, listed: tuple[str, ...], tkr: str) -> Bom | Fault:
         """A TKr's BOM, or why there is none."""
@@ -299,7 +299,7 @@ class _Reading:
     def _asked(self, at: Reference, ask: Callable[[], Parsed]) -> Parsed:
         """An answer; a host that gives none is not asked for the next file."""
         if self._silent and self._silent.host == at.host:
-            raise self._silent
+            raise self._silent.unasked()
         try:
             return self._retry(ask)
         except Unreachable as fault:

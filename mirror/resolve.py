@@ -130,7 +130,7 @@ class Resolver:
     retry: Retry
     listener: Listener
     budget: Budget = field(default_factory=Budget)
-    silent: dict[str, Fault] = field(default_factory=dict)
+    silent: dict[str, Unreachable] = field(default_factory=dict)
     """Hosts that gave no answer, and what was said of them; they are not asked again."""
     platforms: Sequence[Platform] = ()
     """Those that an index keeps; empty for all."""
@@ -197,7 +197,7 @@ class Resolver:
 
     def _unless_silent(self, host: str, act: Callable[[], Answer]) -> Answer:
         if fault := self.silent.get(host):
-            raise fault
+            raise fault.unasked()
         try:
             return act()
         except Unreachable as fault:

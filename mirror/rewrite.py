@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from bom.errors import ReferenceFault, shown
 from bom.reference import Reference, parse_repository
 from mirror.errors import UsageFault
 from mirror.text import starred
@@ -54,5 +55,12 @@ def _pair(text: str) -> tuple[str, str]:
         # A name and password before a host belong in no argument, and in no message either.
         raise UsageFault("not a rewrite", fact=f"{starred(text)!r} is not FROM=TO")
     for side in (old, new):
-        parse_repository(side)
+        try:
+            parse_repository(side)
+        except ReferenceFault as cause:
+            fact = f"{shown(text)}: {cause.reason}"
+            raise UsageFault("not a rewrite", fact=fact, hint=_BOTH) from None
     return old, new
+
+
+_BOTH = "give both sides as HOST/PROJECT: registry.example.com/tkg=harbor.example.net/tkg"

@@ -27,7 +27,12 @@ def check(version: str) -> None:
 
 def same(one: str, other: str) -> bool:
     """One version in two spellings: with the leading v or without, with ``+`` or ``_``."""
-    return tag(one).removeprefix("v") == tag(other).removeprefix("v")
+    return bare(one) == bare(other)
+
+
+def bare(version: str) -> str:
+    """What all spellings of a version have in common: no leading v, and no plus."""
+    return tag(version).removeprefix("v")
 
 
 def listed(versions: Collection[str]) -> str:

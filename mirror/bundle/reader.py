@@ -71,6 +71,11 @@ class Bundle:
     ) -> None:
         self.close()
 
+    @property
+    def there(self) -> int:
+        """Bytes that the file has; ``size`` is what it should have."""
+        return os.fstat(self._file).st_size
+
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
@@ -131,7 +136,7 @@ class Bundle:
     # --- 2: the frame ---------------------------------------------------------------------
 
     def _frame(self) -> Iterator[Damage]:
-        length = os.fstat(self._file).st_size
+        length = self.there
         before = 0
         for slot in self._slots.values():
             if slot.end > length:

@@ -38,6 +38,7 @@ def create(
     from mirror.cli.inputs import access, read_earlier, read_inputs
     from mirror.cli.results import nothing_failed, tell_run
     from mirror.create import create as make
+    from mirror.create import refuse_output
     from mirror.errors import Side
     from mirror.registry.remote import Registries
 
@@ -48,6 +49,8 @@ def create(
         wanted = wanted.failed_in(earlier)
         if not earlier.failed:
             return tell_run(nothing_failed(earlier), f"{to} is not written", output)
+    # Before a release is read as well, which asks its registry.
+    refuse_output(to, force=force)
     with listening(output) as listener:
         taken = inputs.images == "-"
         reach = access(registry, Side.SOURCE, wanted.hosts, stdin_taken=taken, listener=listener)

@@ -19,8 +19,8 @@ def show(
     from mirror.report import json, text
 
     with Bundle(file) as bundle:
-        inventory, size = bundle.inventory, bundle.size
+        inventory, size, there = bundle.inventory, bundle.size, bundle.there
     if output.format is Format.JSON:
         print_result(json.dump(json.bundle(inventory)))
     else:
-        print_result(text.bundle(inventory, str(file), size))
+        print_result(text.bundle(inventory, str(file), size, there))

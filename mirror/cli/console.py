@@ -35,6 +35,8 @@ _log = logging.getLogger("tkg_mirror")
 
 # Seconds between two lines about progress where there are no bars.
 _LINE_EVERY = 5.0
+# How items end for which nothing was sent; progress counts what is dealt with.
+_NOT_SENT = frozenset({"mounted", "present"})
 # Bytes from which an item is shown while it moves: smaller ones are over before one can read.
 _SHOWN_FROM = 1024 * 1024
 
@@ -72,7 +74,7 @@ def _remembering(onward: Listener) -> Iterator[Listener]:
 
 
 class Lines:
-    """One line a phase, and one every few seconds while bytes move."""
+    """One line a phase, and one every few seconds while it gets on."""
 
     def __init__(self, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self._quiet = quiet
@@ -84,23 +86,25 @@ class Lines:
         """Log what the event says."""
         if isinstance(event, PhaseStarted):
             self._start(event)
-            if not event.items:
-                return
-            size = f", {human_size(event.size)}" if event.size else ""
-            _log.info("%s: %d%s", event.name, event.items, size)
+            if event.items:
+                _log.info("%s", _headline(event))
         elif isinstance(event, Advanced):
-            self._advance(event.size)
+            self._advance(size=event.size)
         else:
             tell(event)
+            if isinstance(event, ItemEnded):
+                self._advance(items=1, there=event.size if event.status in _NOT_SENT else 0)
 
     def _start(self, phase: PhaseStarted) -> None:
         with self._lock:
-            self._phase, self._done = phase, 0
+            self._phase, self._items, self._moved, self._there = phase, 0, 0, 0
             self._began = self._said = self._clock()
 
-    def _advance(self, size: int) -> None:
+    def _advance(self, *, size: int = 0, items: int = 0, there: int = 0) -> None:
         with self._lock:
-            self._done += size
+            self._items += items
+            self._moved += size
+            self._there += there
             now = self._clock()
             if self._quiet or now - self._said < _LINE_EVERY:
                 return
@@ -109,19 +113,35 @@ class Lines:
         _log.info("%s", line)
 
     def _line(self, now: float) -> str:
-        rate = self._done / max(now - self._began, 0.001)
-        left = (self._phase.size - self._done) / rate if rate > 0 else 0
-        done, size = human_size(self._done), human_size(self._phase.size)
-        return f"{self._phase.name}: {done} of {size}, {human_size(int(rate))}/s, {left:.0f} s left"
+        """What is there already needs no time: a run that goes on has the most of it behind it."""
+        if not self._phase.size:
+            return f"{self._phase.name}: {self._items} of {self._phase.items}"
+        rate = self._moved / max(now - self._began, 0.001)
+        done = self._moved + self._there
+        line = f"{self._phase.name}: {human_size(done)} of {human_size(self._phase.size)}"
+        if rate <= 0:
+            return line
+        left = (self._phase.size - done) / rate
+        return f"{line}, {human_size(int(rate))}/s, {left:.0f} s left"
+
+
+def _headline(phase: PhaseStarted) -> str:
+    size = f", {human_size(phase.size)}" if phase.size else ""
+    return f"{phase.name}: {phase.items}{size}"
 
 
 class Bars:
-    """One bar for the phase and one for each large blob under way."""
+    """One bar for the phase and one for each large blob under way, in this order.
+
+    Of a phase that is over a line stays, above the bars: a release has twenty of them, and where
+    the bars need more lines than the terminal has, the last ones are not shown.
+    """
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._lock = threading.Lock()
         self._phase: TaskID | None = None
+        self._headline = ""
         self._by_bytes = False
         self._items: dict[str, TaskID] = {}
 
@@ -141,10 +161,12 @@ class Bars:
 
     def _start(self, event: PhaseStarted) -> None:
         if self._phase is not None:
-            self._progress.stop_task(self._phase)
-        if not event.items:
+            self._progress.remove_task(self._phase)
             self._phase = None
+            _log.info("%s", self._headline)
+        if not event.items:
             return
+        self._headline = _headline(event)
         self._by_bytes = event.size > 0
         total = event.size if self._by_bytes else event.items
         self._phase = self._progress.add_task(event.name, total=total, unit=self._unit())
@@ -167,8 +189,7 @@ class Bars:
             return
         if not self._by_bytes:
             self._progress.advance(self._phase, 1)
-        elif event.status in ("mounted", "present"):
-            # Nothing was sent for it, and the bar counts what is dealt with.
+        elif event.status in _NOT_SENT:
             self._progress.advance(self._phase, event.size)
 
     def _unit(self) -> str:
@@ -221,11 +242,10 @@ def _set_up_log(options: OutputOptions) -> None:
 def _bars() -> Progress:
     # Imported here: rich costs 40 ms that a command without a terminal saves.
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress
 
-    from mirror.cli.columns import Amount, Rate
+    from mirror.cli.columns import Amount, Name, Rate, Remaining
 
     console = Console(file=sys.stderr, no_color="NO_COLOR" in os.environ or None)
-    description = TextColumn("{task.description}", markup=False)
-    columns = (description, BarColumn(), Amount(), Rate(), TimeRemainingColumn())
+    columns = (Name(), BarColumn(bar_width=20), Amount(), Rate(), Remaining())
     return Progress(*columns, console=console, transient=False)

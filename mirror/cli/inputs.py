@@ -53,13 +53,16 @@ class Wanted:
     """From a plan: those that its indexes keep."""
 
     def carry(self, asked: Carry) -> Carry:
-        """What comes along; UsageFault where a plan was made for other platforms."""
+        """What comes along; UsageFault where a plan says otherwise."""
         if self.platforms is None:
             return asked
         if asked.platforms and asked.platforms != self.platforms:
             fact = f"it has {', '.join(self.platforms) or 'all'}, and --platform names others"
             hint = "leave --platform out, or make another plan with it"
             raise UsageFault("a plan already says which platforms", fact=fact, hint=hint)
+        if not asked.referrers:
+            hint = "leave --no-referrers out, or make another plan with it"
+            raise UsageFault("a plan already says what comes along", fact=_LISTED, hint=hint)
         return replace(asked, platforms=self.platforms)
 
     def failed_in(self, run: Earlier) -> Wanted:
@@ -137,7 +140,7 @@ def read_inputs(inputs: Inputs) -> Wanted:
     rewrites = Rewrites.parse(inputs.rewrite or [])
     _refuse_contradictions(inputs)
     if inputs.plan:
-        planned = planfile.parse(_read(inputs.plan, MAX_PLAN), inputs.plan)
+        planned = planfile.parse(_read(inputs.plan, MAX_PLAN), _called(inputs.plan))
         return Wanted(
             planned.images,
             rewrites,
@@ -162,8 +165,9 @@ def _of_files(inputs: Inputs) -> Iterator[ImageSet]:
             infrastructures=inputs.infrastructure,
         )
     if inputs.images:
-        text = _decode(_read(inputs.images, MAX_FILE_BYTES), inputs.images)
-        yield images_of_list(text, inputs.images, source_repo=inputs.source_repo)
+        name = _called(inputs.images)
+        text = _decode(_read(inputs.images, MAX_FILE_BYTES), name)
+        yield images_of_list(text, name, source_repo=inputs.source_repo)
 
 
 def _refuse_contradictions(inputs: Inputs) -> None:
@@ -173,7 +177,8 @@ def _refuse_contradictions(inputs: Inputs) -> None:
     if inputs.plan:
         if any((*files, *chosen, *of_release, inputs.source_repo)):
             fact = "--plan stands with --rewrite alone"
-            raise UsageFault("a plan already says which images", fact=fact)
+            hint = "leave the others out; --source-repo is set by TKG_MIRROR_SOURCE_REPO too"
+            raise UsageFault("a plan already says which images", fact=fact, hint=hint)
         return
     if not any(files):
         fact = "give --tkg-version V, --bom FILE, --images FILE or --plan FILE"
@@ -236,7 +241,7 @@ def read_earlier(name: str | None, *, stdin_taken: bool) -> Earlier | None:
         return None
     if name == "-" and stdin_taken:
         raise UsageFault("standard input cannot be both", fact="--only-failed - stands alone")
-    return earlier.parse(_read(name, MAX_PLAN), name)
+    return earlier.parse(_read(name, MAX_PLAN), _called(name))
 
 
 def access(
@@ -295,6 +300,7 @@ def _given(options: RegistryOptions, hosts: Collection[str]) -> dict[str, Creden
     return {host: Credentials(options.username, Secret(secret)) for host in hosts}
 
 
+_LISTED = "it lists the signatures and referrers that it was made with"
 _HOW_TO_GIVE = "give it as a line on standard input, or in TKG_MIRROR_PASSWORD"
 
 
@@ -303,6 +309,11 @@ def _stdin() -> TextIO:
     if sys.stdin is None:
         raise UsageFault("standard input is closed", fact="something is to be read from it")
     return sys.stdin
+
+
+def _called(name: str) -> str:
+    """What messages call an input: a line of "-:3" says little."""
+    return "standard input" if name == "-" else name
 
 
 def _read(name: str, limit: int) -> bytes:

@@ -336,10 +336,16 @@ def command(app: typer.Typer, name: str, thing: str) -> Callable[[Command], Comm
         flat = inspect.Signature(parameters)
         call.__signature__ = flat  # type: ignore[attr-defined]
         call.__annotations__ = {p.name: p.annotation for p in parameters}
-        app.command(name)(call)
+        # The whole first sentence: the library would cut a longer one to a line.
+        app.command(name, short_help=_sentence(function))(call)
         return function
 
     return register
+
+
+def _sentence(function: Command) -> str:
+    """The first sentence of a command's help."""
+    return " ".join((function.__doc__ or "").partition("\n\n")[0].split())
 
 
 def _flatten(

@@ -28,7 +28,7 @@ from mirror.registry.credentials import CredentialStore
 from mirror.registry.gate import Gate
 from mirror.registry.redact import FORM, SHORTEST_SECRET, masked
 from mirror.registry.tls import TlsOptions, context
-from mirror.registry.transport import Backend, Forbidden, Transport
+from mirror.registry.transport import Backend, Forbidden, Transport, proxy_for
 from mirror.settings import (
     CONNECT_TIMEOUT,
     MAX_ERROR_ANSWER,
@@ -339,7 +339,15 @@ class Connection:
                 waited = connect
             why = f"{self.host} gave no answer within {waited:.0f} s ({type(cause).__name__})"
             text = f"{self.host} is too slow: {text}" if text.startswith("only ") else why
-        return self.fault(Unreachable, what, text)
+        return self.fault(Unreachable, what, text + _through(cause))
+
+
+def _through(cause: Exception) -> str:
+    """Which variable sent a request by way of a proxy: that may be what gave no answer."""
+    with suppress(RuntimeError):
+        if isinstance(cause, httpx.RequestError) and (name := proxy_for(cause.request.url)):
+            return f", through the proxy that {name.upper()}_PROXY names"
+    return ""
 
 
 def encoded(response: httpx.Response) -> bool:

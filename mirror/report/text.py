@@ -46,10 +46,11 @@ def plan(document: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def bundle(inventory: Inventory, file: str, size: int) -> str:
-    """What a bundle says it holds."""
+def bundle(inventory: Inventory, file: str, size: int, there: int) -> str:
+    """What a bundle says it holds; ``there`` is how many bytes of its ``size`` the file has."""
     lines = [
         f"{file}, {human_size(size)}",
+        *([f"  damaged  {there} of {size} bytes: bundle verify tells more"] * (there != size)),
         f"  source   {printable(inventory.source)}",
         *(f"  BOM      {printable(f'{b.kind} {b.release} {b.sha256}')}" for b in inventory.boms),
         f"  images   {len(inventory.images)}",
@@ -73,7 +74,7 @@ def verify(damages: Sequence[tuple[str, Damage]], size: int, seconds: float) -> 
     checked = f"{human_size(size)} checked in {seconds:.1f} s ({rate}/s)"
     if not damages:
         return f"ok: {checked}"
-    lines = [f"failed: {len(damages)} faults, {checked}"]
+    lines = [f"failed: {len(damages)} fault{'s' if len(damages) > 1 else ''}, {checked}"]
     lines += [
         f"  {file}: {d.kind}: {d.member}: expected {d.expected}, got {printable(d.got)}"
         for file, d in damages

@@ -10,7 +10,7 @@ from functools import partial
 from mirror.errors import Fault, Full, IntegrityFault, RegistryFault, Side
 from mirror.events import Advanced, ItemEnded, ItemStarted, Listener, Waiting
 from mirror.ports import Move, Piece, Sink, Source
-from mirror.transfer.crew import Crew, Outcome
+from mirror.transfer.crew import Crew, Outcome, Stopped
 from mirror.transfer.limit import Limit
 from mirror.transfer.passage import Passage
 from mirror.transfer.retry import Retry
@@ -99,6 +99,9 @@ class Engine:
                     raise
                 self.listener(Waiting(str(fault), 0.0, 1))
                 return self.retry(attempt)
+        except Stopped:
+            # What is at its place is kept for the next run, as far as the sink can.
+            raise
         except BaseException:
             progress.undo()
             raise

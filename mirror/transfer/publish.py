@@ -90,7 +90,7 @@ class Publisher:
         One request an image, and one for each foreign layer that is carried.
         A referrer that is not listed as one counts as missing: nobody would find it.
         """
-        return self.crew.run(images, self._current)
+        return self.crew.run(images, self._look_up)
 
     def publish(
         self, images: Sequence[Publication], lost: Mapping[Place, Fault] | None = None
@@ -116,6 +116,15 @@ class Publisher:
             faults.update((outcome.item.place, outcome.fault) for outcome in done if outcome.fault)
             outcomes += done
         return outcomes
+
+    def _look_up(self, image: Publication) -> Digest | None:
+        try:
+            now = self._current(image)
+        except Fault:
+            self.listener(ItemEnded(image.reference, image.reference, "failed"))
+            raise
+        self.listener(ItemEnded(image.reference, image.reference, "done"))
+        return now
 
     def _current(self, image: Publication) -> Digest | None:
         now = self.retry(partial(self.library.tagged, image.repository, str(image.name)))

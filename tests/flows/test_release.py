@@ -310,6 +310,16 @@ def test_a_plan_by_version_can_be_created_from(offered: FakeRegistry, tmp_path: 
     assert f"tkr-bom:{tagged(OTHER_TKR)}" in held(bundle)
 
 
+@pytest.mark.parametrize(("command", "name"), [("create", "x.tar"), ("plan", "none/plan.json")])
+def test_what_stands_in_the_way_of_the_output_is_seen_before_anybody_is_asked(
+    offered: FakeRegistry, tmp_path: Path, command: str, name: str
+) -> None:
+    (tmp_path / "x.tar").touch()
+    ran = release(command, offered, "-o", tmp_path / name)
+    assert ran.code == 9, ran.err
+    assert offered.requests == []
+
+
 def test_keep_going_carries_the_tkrs_that_could_be_read(
     offered: FakeRegistry, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mirror.errors import MachineFault
-from mirror.files import refuse_no_folder, write_all
+from mirror.files import refuse_no_folder, refuse_other, write_all
 
 FILES = [("a.yaml", b"one"), ("b.yaml", b"two")]
 
@@ -101,3 +101,13 @@ def test_nothing_half_written_is_left_behind(
     with pytest.raises(MachineFault, match="No space left"):
         write_all(tmp_path, FILES, force=False)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", ["none/plan.json", "file/plan.json"])
+def test_a_plan_without_a_folder_is_refused_before_hundreds_of_images_are_resolved(
+    tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(MachineFault, match="no folder") as caught:
+        refuse_other(tmp_path / place, "mark")
+    assert caught.value.fact == str((tmp_path / place).parent)

@@ -22,6 +22,7 @@ from mirror.errors import IntegrityFault, MachineFault
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.ports import Move
+from mirror.transfer.crew import Stopped
 from mirror.transfer.passage import Passage
 from scripts.world.images import make_image
 from tests.fakes.content import Given
@@ -365,10 +366,10 @@ class Cut(Exception):
     """A connection that ended."""
 
 
-def broken_off(data: bytes, after: int) -> Iterator[bytes]:
+def broken_off(data: bytes, after: int, end: Exception | None = None) -> Iterator[bytes]:
     for at in range(0, after, 700):
         yield data[at : min(at + 700, after)]
-    raise Cut
+    raise end or Cut
 
 
 def leave(output: Path, made: Small, after: int) -> None:
@@ -409,6 +410,14 @@ def test_the_next_run_goes_on_at_the_last_mark(output: Path, marked: Small, afte
     assert after - start < 10_000 + 700
     assert content.recalled == biggest(marked)[1][:start]
     assert bool(start) == (after >= 10_000)
+
+
+def test_a_run_that_was_stopped_in_order_loses_no_byte(output: Path, marked: Small) -> None:
+    blob, data = biggest(marked)
+    with closing(writer(output, marked)) as ending, pytest.raises(Stopped):
+        ending.write(blob, "", Given(broken_off(data, 12_345, Stopped())))
+    content = go_on(output, marked)
+    assert (content.opened, content.recalled) == ([12_345], data[:12_345])
 
 
 def test_the_same_run_goes_on_at_the_last_byte(output: Path, marked: Small) -> None:

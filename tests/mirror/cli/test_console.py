@@ -8,11 +8,15 @@ import os
 import pty
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.progress import BarColumn, Progress
 
-from mirror.cli.console import Lines, listening
+from mirror.cli.columns import Amount, Name, Rate, Remaining
+from mirror.cli.console import Bars, Lines, listening
 from mirror.cli.options import Format, LogLevel, OutputOptions
 from mirror.events import Advanced, ItemEnded, ItemStarted, Noticed, PhaseStarted, Waiting
 from tests.fakes.registries import Source
@@ -31,6 +35,32 @@ def test_lines_come_every_few_seconds_and_not_for_every_piece(
             lines(Advanced("a", 1024))
     told = capsys.readouterr().err.splitlines()
     assert told == ["fetch: 2, 4.0 KiB", "fetch: 3.0 KiB of 4.0 KiB, 512 B/s, 2 s left"]
+
+
+def test_what_is_there_already_is_done_and_takes_no_time(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    times = iter([0.0, 0.0, 1.0, 6.0])
+    with listening(OutputOptions()):
+        lines = Lines(clock=lambda: next(times))
+        lines(PhaseStarted("push", 3, 10 << 20))
+        lines(ItemEnded("a", "a", "present", 7 << 20))
+        lines(Advanced("b", 1 << 20))
+    _headline, line = capsys.readouterr().err.splitlines()
+    # 2 MiB are left, at 1 MiB in 6 s.
+    assert line == "push: 8.0 MiB of 10.0 MiB, 170.7 KiB/s, 12 s left"
+
+
+def test_a_phase_without_bytes_is_not_silent_for_an_hour(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    times = iter([0.0, 0.0, 1.0, 6.0, 7.0])
+    with listening(OutputOptions()):
+        lines = Lines(clock=lambda: next(times))
+        lines(PhaseStarted("resolve", 968))
+        for number in range(3):
+            lines(ItemEnded(str(number), "x", "done"))
+    assert capsys.readouterr().err.splitlines() == ["resolve: 968", "resolve: 2 of 968"]
 
 
 def test_what_comes_from_outside_cannot_steer_the_terminal(
@@ -98,6 +128,43 @@ def test_bars_are_shown_on_a_terminal_and_the_result_stays_clean(
     assert "resolve" in text
     assert "fetch" in text
     assert "━" in text
+
+
+@pytest.fixture
+def drawn() -> Progress:
+    """Bars that are drawn when they are asked for, on a terminal of 80 columns."""
+    console = Console(file=StringIO(), force_terminal=True, width=80)
+    columns = (Name(), BarColumn(bar_width=20), Amount(), Rate(), Remaining())
+    return Progress(*columns, console=console, auto_refresh=False)
+
+
+def test_the_bar_of_the_phase_stands_first_however_many_phases_came_before(
+    drawn: Progress, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with listening(OutputOptions()):
+        bars = Bars(drawn)
+        for number in range(30):
+            bars(PhaseStarted(f"phase {number}", 1))
+        bars(PhaseStarted("fetch", 3, 30 << 20))
+        bars(ItemStarted("a", "tkg/antrea", 20 << 20))
+    assert [task.description for task in drawn.tasks] == ["fetch", "  tkg/antrea"]
+    assert capsys.readouterr().err.splitlines() == [f"phase {number}: 1" for number in range(30)]
+
+
+def test_a_long_name_gives_way_to_the_figures(drawn: Progress) -> None:
+    drawn.add_task("  " + "name" * 20, total=400 << 20, completed=123 << 20, unit="B")
+    with drawn.console.capture() as shown:
+        drawn.console.print(drawn.make_tasks_table(drawn.tasks))
+    (line,) = shown.get().splitlines()
+    assert "123.0 MiB of 400.0 MiB" in line
+    assert "-:--:--" in line
+
+
+@pytest.mark.parametrize(("speed", "shown"), [(2048.0, "2.0 KiB/s"), (-508.0, ""), (0.0, "")])
+def test_what_was_given_back_has_no_speed(drawn: Progress, speed: float, shown: str) -> None:
+    drawn.add_task("fetch", total=100, unit="B")
+    drawn.tasks[0].finished_speed = speed
+    assert Rate().render(drawn.tasks[0]).plain == shown
 
 
 def _read(terminal: int) -> bytes:

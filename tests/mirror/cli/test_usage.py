@@ -66,6 +66,8 @@ def test_a_wrong_flag_or_value_is_refused_not_clamped(wrong: list[str]) -> None:
         (["--bom", TKG, "--username", "u"], "--password-stdin"),
         (["--bom", TKG, "--key-file", "k.pem"], "--cert-file"),
         (["--bom", TKG, "--rewrite", "a.example/b"], "FROM=TO"),
+        (["--bom", TKG, "--rewrite", "a.example/b="], "'a.example/b='"),
+        (["--bom", TKG, "--rewrite", "a.example/b=c"], "'a.example/b=c'"),
         (["--images", "-", "--username", "u"], "a.b, e.f"),
         (["--images", "-", "--allow-host", "a.b"], "harbor.example.com="),
         (["--images", "-", "--allow-host", "a.b=c.d/e"], "c.d/e"),
@@ -86,6 +88,26 @@ def test_options_that_exclude_or_need_each_other_say_so(
     assert word in ran.err
     assert "whose matter: the command line" in ran.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_tells_which_of_its_companions_came_from_the_environment() -> None:
+    line = ("bundle", "create", "--plan", "plan.json", "-o", "x.tar")
+    ran = tkg_mirror(*line, TKG_MIRROR_SOURCE_REPO="registry.example.com/tkg")
+    assert ran.code == 2
+    assert "TKG_MIRROR_SOURCE_REPO" in ran.err
+
+
+def test_a_line_of_standard_input_is_named_as_one() -> None:
+    ran = tkg_mirror("bundle", "plan", "--images", "-", stdin="a.b/c:d\ne f\n")
+    assert ran.code == 3
+    assert "standard input:2" in ran.err
+
+
+@pytest.mark.parametrize("group", ["bom", "bundle", ""])
+def test_the_list_of_commands_ends_no_sentence_in_the_middle(group: str) -> None:
+    _head, found, commands = tkg_mirror(*filter(None, [group]), "--help").out.partition("Commands:")
+    assert found
+    assert "..." not in commands
 
 
 def test_a_variable_out_of_range_is_refused_like_its_flag() -> None:

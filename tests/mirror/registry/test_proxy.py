@@ -85,7 +85,9 @@ def test_a_proxy_that_is_away_is_unreachable(monkeypatch: pytest.MonkeyPatch) ->
         with reach(AWAY, tls=TlsOptions()) as client:
             fault_of(Unreachable, client.manifest, REPOSITORY, TAG)
     with reach(AWAY, tls=TlsOptions()) as client:
-        fault_of(Unreachable, client.manifest, REPOSITORY, TAG)
+        fault = fault_of(Unreachable, client.manifest, REPOSITORY, TAG)
+    # Else somebody looks at a registry that was never asked.
+    assert "HTTPS_PROXY" in fault.fact
 
 
 @pytest.mark.parametrize(

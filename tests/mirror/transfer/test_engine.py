@@ -264,16 +264,19 @@ def test_one_wrong_blob_leaves_the_others_when_it_keeps_going() -> None:
 
 
 def test_a_stop_ends_a_blob_between_two_pieces() -> None:
-    source, sink = Shelf(CONTENT), Store()
+    source, sink, shown = Shelf(CONTENT), Store(), list[int]()
     run = engine(source, sink, listener=lambda event: stop_at_first_bytes(event))
 
     def stop_at_first_bytes(event: Event) -> None:
         if isinstance(event, Advanced):
+            shown.append(event.size)
             run.crew.stop.set()
 
     assert run.run([move(CONTENT)]) == []
     assert len(sink.received) == source.pieces
     assert sink.kept["air/app"] == {}
+    # Nothing is taken back: it was not in vain.
+    assert all(size > 0 for size in shown)
 
 
 @pytest.mark.parametrize("refusing", [["air/b"], ["air/a"], ["air/a", "air/b", "air/c"]])

@@ -146,9 +146,11 @@ def test_a_registry_that_forgets_at_once_is_found_out() -> None:
 
 
 def test_the_survey_tells_what_each_tag_shows_now() -> None:
-    library = Shelves()
+    library, told = Shelves(), list[Event]()
     publisher(library).publish([LAMP])
-    found = publisher(library).survey([LAMP, PAUSE])
+    found = publisher(library, listener=told).survey([LAMP, PAUSE])
+    ended = sorted(event.label for event in told if isinstance(event, ItemEnded))
+    assert ended == [LAMP.reference, PAUSE.reference]
     assert {o.item.reference: o.result for o in found} == {
         LAMP.reference: LAMP.digest,
         PAUSE.reference: None,
