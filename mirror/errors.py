@@ -288,7 +288,10 @@ class TagTaken(IntegrityFault):
         name, there, ours = taken[0]
         what = f"{host} has other images under {len(taken)} of these tags"
         super().__init__(what, member=name, expected=ours, got=there)
-        self.fact = "\n".join(f"{n}: there {t}, ours {o}" for n, t, o in sorted(taken))
+        lines = [f"{n}: there {t}, ours {o}" for n, t, o in sorted(taken)]
+        if left := len(lines[MAX_CAUSES_SHOWN:]):
+            lines[MAX_CAUSES_SHOWN:] = [f"and {left} more"]
+        self.fact = "\n".join(lines)
 
 
 class BundleFault(Fault):

@@ -40,6 +40,12 @@ from mirror.settings import MAX_INVENTORY, MAX_MANIFEST
 _LARGEST_FILE = 2**63 - 1
 
 
+_NO_BUNDLE = (
+    "name a file that bundle create wrote; if this is one, carry it again and compare its checksum "
+    "at both ends"
+)
+
+
 class Bundle:
     """An open bundle whose bundle.json is sound (step 1); ``check`` does steps 2 to 5."""
 
@@ -131,7 +137,9 @@ class Bundle:
 
     def _no_bundle(self, got: str) -> BundleFault:
         expected = f"the head of a bundle in {self.path}"
-        return BundleFault("not a sound bundle", member=tar.INVENTORY, expected=expected, got=got)
+        return BundleFault(
+            "not a sound bundle", member=tar.INVENTORY, expected=expected, got=got, hint=_NO_BUNDLE
+        )
 
     # --- 2: the frame ---------------------------------------------------------------------
 

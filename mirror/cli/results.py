@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from mirror.bundle.damage import Damage
 from mirror.cli.options import Format, OutputOptions
 from mirror.cli.streams import print_result
-from mirror.errors import Fault, PartialRun, first_moved
+from mirror.errors import Fault, InputFault, PartialRun, first_moved
 from mirror.report import json, text
 from mirror.report.earlier import Earlier
 from mirror.report.run import RunReport
@@ -61,7 +62,14 @@ def nothing_failed(earlier: Earlier) -> RunReport:
 
 def gravest(result: Verification) -> Fault | None:
     """The gravest damage that was found: wrong bytes before wrong structure."""
-    faults = [damage.fault() for _file, damage in result.damages]
+    faults = [_fault(file, damage) for file, damage in result.damages]
     if not faults:
         return None
     return next((f for f in faults if f.name == "integrity"), faults[0])
+
+
+def _fault(file: str, damage: Damage) -> Fault:
+    """A file that is not there was not damaged on its way."""
+    if damage.kind == "missing" and damage.member == file:
+        return InputFault(damage.got, fact=file)
+    return damage.fault()

@@ -160,6 +160,24 @@ def test_a_source_that_is_sparse_itself_gives_what_it_has(
     assert held(second) == everything(LINUX_PAUSE) | {PAUSE.manifest.digest}
 
 
+def test_an_index_that_was_pushed_sparse_is_completed_where_that_is_asked_for(
+    source: FakeRegistry, output: Path, tolerant: FakeRegistry
+) -> None:
+    """The tag names the same digest before and after, so nothing else tells the two apart."""
+    full, tolerant.store.foreign = output.with_name("full.tar"), True
+    assert create(source, output, *LINUX).code == create(source, full).code == 0
+    with tolerant:
+        assert push(output, tolerant.host).code == 0
+        held_there = tolerant.store.repositories["air/gap/pause"].manifests
+        assert WINDOWS_PAUSE.manifest.digest not in held_there
+        assert push(full, tolerant.host).code == 0
+        assert WINDOWS_PAUSE.manifest.digest not in held_there
+        assert push(full, tolerant.host, "--overwrite").code == 0
+        assert WINDOWS_PAUSE.manifest.digest in held_there
+        again = push(full, tolerant.host, "--overwrite", "--format", "json")
+        assert again.json["bytes"]["moved"] == 0
+
+
 # --- what cannot be chosen --------------------------------------------------------------------
 
 

@@ -70,3 +70,20 @@ def test_of_many_images_one_at_a_registry_that_is_gone_is_seen_to_first(
     assert told.whose == f"the source registry {STAGING}"
     if faults:
         assert NEW not in Unresolved([(f"image {n}", f) for n, f in enumerate(faults)]).hint
+
+
+def test_what_a_lock_names_there_is_looked_for_in_the_mirror_of_its_project() -> None:
+    assert moved.relocated(f"{OLD}/tkg/core/a", "harbor.lan/x/tkg") == "harbor.lan/x/tkg/core/a"
+    assert moved.relocated(f"{STAGING}/tkg/a", "harbor.lan") == "harbor.lan/a"
+
+
+@pytest.mark.parametrize("name", [f"{OLD}/other/a", f"{OLD}/tkgx/a", f"{OLD}/tkg", f"{NEW}/tkg/a"])
+def test_what_it_names_elsewhere_is_not(name: str) -> None:
+    assert moved.relocated(name, "harbor.lan/tkg") == ""
+
+
+def test_a_name_that_is_gone_is_not_waited_for_and_one_that_answers_is() -> None:
+    assert not Unreachable(Side.SOURCE, OLD, "no such host").temporary
+    assert Unreachable(Side.SOURCE, OLD, "503", answered=True).temporary
+    assert Unreachable(Side.DESTINATION, OLD, "no such host").temporary
+    assert Unreachable(Side.SOURCE, NEW, "no such host").temporary

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import h11
 import pytest
@@ -14,6 +15,8 @@ from bom.errors import BomFault, Fault, InputFault, ReferenceFault
 from mirror import errors
 from mirror.cli.failures import exit_code, explain, reported
 from mirror.cli.options import Format, LogLevel, OutputOptions
+from mirror.settings import MAX_CAUSES_SHOWN
+from tests.flows.cli import run
 
 HERE = errors.Side.SOURCE
 BYTES = {"member": "blob sha256:1", "expected": "sha256:1", "got": "sha256:2"}
@@ -116,3 +119,26 @@ def test_an_image_without_the_wanted_platform_is_the_command_lines_matter() -> N
     fault = errors.Unresolved([("a", errors.NotFound(HERE, "h", "no such tag")), ("b", other)])
     assert (exit_code(fault), fault.whose) == (3, "the command line")
     assert "--platform" in fault.hint
+
+
+def test_a_fault_that_breaks_many_is_told_once_and_thousands_are_counted() -> None:
+    missing = errors.NotFound(HERE, "h", "cannot get a", fact="no such tag")
+    told = errors.Unresolved([("a", missing), ("bundle", missing)]).fact.splitlines()
+    assert told == ["a: no such tag", "bundle: it needs a"]
+    many: list[tuple[str, Fault]] = [
+        (f"i{n}", errors.NotFound(HERE, "h", f"cannot get i{n}")) for n in range(5_000)
+    ]
+    lines = errors.Unresolved(many).fact.splitlines()
+    assert len(lines) == MAX_CAUSES_SHOWN + 1
+    assert lines[-1].startswith(f"and {5_000 - MAX_CAUSES_SHOWN} more")
+    taken = [(f"p:t{n:04}", "sha256:1", "sha256:2") for n in range(5_000)]
+    lines = errors.TagTaken("h", taken).fact.splitlines()
+    assert lines[-1] == f"and {5_000 - MAX_CAUSES_SHOWN} more"
+
+
+@pytest.mark.parametrize("command", ["show", "verify"])
+def test_a_bundle_that_is_not_there_was_not_damaged(tmp_path: Path, command: str) -> None:
+    ran = run("bundle", command, tmp_path / "none.tar")
+    assert ran.code == 3
+    assert "error: no such bundle" in ran.err
+    assert "damaged" not in ran.err
