@@ -148,6 +148,10 @@ CONNECT_TIMEOUT = 10.0
 # Attempts in a row that go at once where a registry says "Retry-After: 0"; a proxy that says so
 # all the time must not use up all of them within a second.
 PATIENT = 2
+# Calls in a row that a host left without any answer, half a minute of attempts each, before the
+# next ones get a single attempt: a restart is survived, and 2,500 blobs of a dead host are not
+# five hours.
+GIVEN_UP = 4
 # Bytes a second below which a peer counts as dripping, over one timeout of waiting for it.
 LEAST_RATE = 4 * KIB
 # Seconds that giving one upload session back may take, and all of them at the end.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from mirror.errors import RegistryFault, Unreachable
 from mirror.events import Listener, Waiting
-from mirror.settings import LONGEST_PAUSE, PATIENT, PROGRESS
+from mirror.settings import GIVEN_UP, LONGEST_PAUSE, PATIENT, PROGRESS
 from mirror.transfer.crew import Crew
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class Retry:
     crew: Crew
     listener: Listener
     first_pause: float = 1.0
+    lost: dict[str, int] = field(default_factory=dict, compare=False)
+    """By host: how many calls in a row it left without any answer, with all their attempts."""
 
     def __call__(
         self, act: Callable[[], Result], progress: Callable[[], int] | None = None
@@ -33,13 +36,32 @@ class Retry:
 
         ``progress`` says how many bytes the attempts have moved between them: one that moved
         on by PROGRESS starts the count anew, so a link that is cut every 5 MB can carry 5 GB.
+
+        A host that left GIVEN_UP calls in a row without an answer gets one attempt for each of
+        the next ones, until one succeeds: with ``keep_going`` thousands may be left.
         """
         try:
-            return self._attempt(act)
+            result = self._attempt(act)
         except RegistryFault as fault:
-            if not self.retries or not _may_pass(fault):
+            if not self.retries or not _may_pass(fault) or self._given_up(fault):
                 raise
-            return self._again(act, fault, _Patience(self.retries, progress or (lambda: 0), self))
+            patience = _Patience(self.retries, progress or (lambda: 0), self)
+            result = self._noted(partial(self._again, act, fault, patience))
+        self.lost.clear()
+        return result
+
+    def _given_up(self, fault: RegistryFault) -> bool:
+        silent = isinstance(fault, Unreachable) and not fault.answered
+        return silent and self.lost.get(fault.host, 0) >= GIVEN_UP
+
+    def _noted(self, act: Callable[[], Result]) -> Result:
+        """``act``'s result; counts a host that gave no answer to the last attempt either."""
+        try:
+            return act()
+        except Unreachable as fault:
+            if not fault.answered:
+                self.lost[fault.host] = self.lost.get(fault.host, 0) + 1
+            raise
 
     def _again(
         self, act: Callable[[], Result], first: RegistryFault, patience: _Patience

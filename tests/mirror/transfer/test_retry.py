@@ -21,7 +21,7 @@ from mirror.errors import (
     Untrusted,
 )
 from mirror.events import Event, Waiting, silent
-from mirror.settings import PATIENT, PROGRESS
+from mirror.settings import GIVEN_UP, PATIENT, PROGRESS
 from mirror.transfer.crew import Crew, Stopped
 from mirror.transfer.retry import Retry
 
@@ -265,3 +265,41 @@ def test_a_result_of_none_is_a_result() -> None:
     work: Callable[[], None] = lambda: calls.append(1)  # noqa: E731 - a typed lambda reads best
     Retry(3, Crew(1), silent)(work)
     assert calls == [1]
+
+
+# --- a host that is dead ----------------------------------------------------------------------
+
+
+def asked(retry: Retry, act: Failing) -> int:
+    with pytest.raises(Unreachable):
+        retry(act)
+    return act.calls
+
+
+def never() -> Failing:
+    return Failing(*(gone() for _ in range(99)))
+
+
+def test_a_dead_host_does_not_cost_all_attempts_for_each_of_thousands_of_calls() -> None:
+    retry = Retry(3, Crew(1), silent)
+    assert [asked(retry, never()) for _ in range(GIVEN_UP + 3)] == [4] * GIVEN_UP + [1] * 3
+
+
+def test_one_answer_and_it_is_given_time_again() -> None:
+    retry = Retry(3, Crew(1), silent)
+    for _ in range(GIVEN_UP):
+        asked(retry, never())
+    assert retry(Failing()) == 7
+    assert asked(retry, never()) == 4
+
+
+def test_another_host_and_one_that_says_later_are_waited_for_all_the_same() -> None:
+    retry = Retry(3, Crew(1), silent)
+    for _ in range(GIVEN_UP):
+        asked(retry, never())
+    elsewhere = Unreachable(Side.SOURCE, "other", "cannot get it", retry_after=0.0)
+    assert retry(Failing(elsewhere)) == 7
+    for _ in range(GIVEN_UP):
+        asked(retry, never())
+    busy = Unreachable(Side.SOURCE, "host", "429", retry_after=0.0, answered=True)
+    assert retry(Failing(busy)) == 7
