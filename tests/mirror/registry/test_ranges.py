@@ -111,7 +111,9 @@ def test_all_ask_for_the_same_edition(client: Registry, fake: FakeRegistry, piec
     descriptor = shelve(fake, data)
     assert read(client, descriptor) == data
     conditions = [seen.headers.get("if-range", "") for seen in fake.requests]
-    assert conditions[LANES + 1 :] == [f'"{descriptor.digest}"'] * (len(conditions) - LANES - 1)
+    # The first ones go before any answer says which it is, and may arrive after later ones.
+    assert 0 < conditions.count("") <= LANES
+    assert set(conditions) == {"", f'"{descriptor.digest}"'}
 
 
 # --- in bounds --------------------------------------------------------------------------------
