@@ -77,10 +77,11 @@ class Transport(httpx.BaseTransport):
         )
         with _renamed(request):
             answer = self._pool(url).handle_request(asked)
-        wire = answer.extensions.get("network_stream")
-        if isinstance(wire, _Stream):
+        found = answer.extensions.get("network_stream")
+        wire = found if isinstance(found, _Stream) else None
+        if wire:
             wire.answered()
-        stream = _Body(answer.stream, request)
+        stream = _Body(answer.stream, request, wire)
         return httpx.Response(
             answer.status, headers=answer.headers, stream=stream, extensions=answer.extensions
         )
@@ -136,15 +137,19 @@ def _renamed(request: httpx.Request) -> Iterator[None]:
 class _Body(httpx.SyncByteStream):
     """A body under the name by which httpx knows one."""
 
-    def __init__(self, stream: Any, request: httpx.Request) -> None:
+    def __init__(self, stream: Any, request: httpx.Request, wire: _Stream | None) -> None:
         self._stream = stream
         self._request = request
+        self._wire = wire
 
     def __iter__(self) -> Iterator[bytes]:
         with _renamed(self._request):
             yield from self._stream
 
     def close(self) -> None:
+        if self._wire:
+            # Before the pool has it back: from then on it may be another request's.
+            self._wire.at_rest()
         self._stream.close()
 
 
@@ -232,6 +237,8 @@ class _Stream(httpcore.NetworkStream):
         self._head = 0
         """Bytes that came since the last word of a request, until its answer is understood."""
         self._heading = True
+        self._busy = False
+        """True from a request's first bytes until its answer is done with."""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         with self._pace.waiting():
@@ -251,10 +258,14 @@ class _Stream(httpcore.NetworkStream):
         """The head of an answer is over: what comes now is its body."""
         self._heading = False
 
+    def at_rest(self) -> None:
+        """An answer is done with, and no other request is under way yet."""
+        self._busy = False
+
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """In pieces, and as views: a bytes object would be copied where only a part goes out."""
         if not self._asked:
-            self._asked, self._heading, self._head = True, True, 0
+            self._asked, self._heading, self._head, self._busy = True, True, 0, True
             self._pace.begin()
         view: Any = memoryview(buffer)
         for start in range(0, len(view), WRITE_PIECE):
@@ -283,7 +294,11 @@ class _Stream(httpcore.NetworkStream):
         return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
+        found = self._inner.get_extra_info(info)
+        # httpcore takes an idle connection that has something to read for one that its peer
+        # closed. It looks without the lock under which a request takes the connection, so what
+        # is there may be the answer to that request, which would lose its socket (EBADF).
+        return found and not self._busy if info == "is_readable" else found
 
 
 def _resolved(host: str, port: int) -> list[str]:

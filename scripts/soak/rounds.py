@@ -23,13 +23,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import httpx
-
 from scripts.soak.chaos import disturb
 from scripts.soak.plain import Plain
 from scripts.soak.tool import Ran, Trap, run
 from scripts.soak.world import NAMED, World
 from scripts.world.registry import Registry
+from scripts.world.threads import shared_client
 from tests.fakes.ledger import LEDGER
 from tests.fakes.message import PIECE
 from tests.fakes.proxy import FaultProxy
@@ -110,7 +109,7 @@ def play(world: World, plan: Plan, scratch: Path) -> Outcome:
     begin = time.monotonic()
     bundle = scratch / "soak.tar"
     with ExitStack() as stack:
-        client = stack.enter_context(httpx.Client(trust_env=False, timeout=60))
+        client = stack.enter_context(shared_client(timeout=60))
         near = stack.enter_context(FaultProxy(world.url))
         far = stack.enter_context(Registry())
         front = stack.enter_context(FaultProxy(far.url))

@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from scripts.soak.plain import Plain
 from scripts.world.registry import Registry
 from scripts.world.seed import seed_places
+from scripts.world.threads import shared_client
 from scripts.world.wanted import Place
 
 __all__ = ["NAMED", "World", "made"]
@@ -43,7 +42,7 @@ def made(scratch: Path, *, images: int, megabytes: int, seed: int) -> Iterator[W
     places = [Place(f"soak/app-{n:03}", "v1") for n in range(images)]
     listed = scratch / "images.txt"
     listed.write_text("".join(f"{NAMED}/{place}\n" for place in places))
-    with Registry() as source, httpx.Client(trust_env=False, timeout=60) as client:
+    with Registry() as source, shared_client(timeout=60) as client:
         seed_places(source.url, places, seed=str(seed), megabytes=megabytes, client=client)
         plain = Plain(source.url, client)
         raws = {p: plain.manifest(p.repository, p.tag) or b"" for p in places}

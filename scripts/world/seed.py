@@ -6,21 +6,25 @@ A second run over the same registry asks one HEAD an image and moves nothing.
 
 from __future__ import annotations
 
+import json
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from scripts.world.images import DOCKER, OCI, Blob, Image, build, layer_of, make_image
 from scripts.world.layers import LayerFile
 from scripts.world.plan import plan_images
+from scripts.world.threads import shared_client
 from scripts.world.wanted import Place, wanted
 
-__all__ = ["Entry", "Seeder", "bom_image", "seed_places", "seed_world"]
+__all__ = ["Entry", "Seeder", "bom_image", "seed_places", "seed_world", "write_list"]
 
 MIB = 1 << 20
 THREADS = 6
@@ -73,7 +77,7 @@ def seed_places(
     jobs = {place: (lambda place=place: image(place)) for place in places}
     if client:
         return _seed(Seeder(url, client), jobs)
-    with httpx.Client(trust_env=False, timeout=60) as own:
+    with shared_client(timeout=60) as own:
         return _seed(Seeder(url, own), jobs)
 
 
@@ -82,6 +86,15 @@ def bom_image(path: Path) -> Image:
     text = path.read_bytes()
     layer = layer_of((LayerFile(path.name, len(text), text=text),), DOCKER.layer)
     return make_image([layer], docker=True)
+
+
+def write_list(entries: Iterable[Any], path: Path | None) -> None:
+    """Write a world's list, dataclasses all, as JSON; to standard output where no file is named."""
+    text = json.dumps([asdict(entry) for entry in entries], indent=1) + "\n"
+    if path:
+        path.write_text(text)
+    else:
+        sys.stdout.write(text)
 
 
 class Seeder:

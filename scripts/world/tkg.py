@@ -18,12 +18,11 @@ of it is made or read with the tool's own code. A BOM names a host that is long 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -32,7 +31,8 @@ from scripts.world.bomfiles import tkg_bom, tkr_bom
 from scripts.world.content import Contents, make_contents
 from scripts.world.parts import Expected, Put
 from scripts.world.release import AWS, AZURE, DEAD, TKGS, TKRS, VSPHERE
-from scripts.world.seed import THREADS, Entry, Seeder
+from scripts.world.seed import THREADS, Entry, Seeder, write_list
+from scripts.world.threads import shared_client
 
 __all__ = ["TkgWorld", "main", "seed_release"]
 
@@ -117,7 +117,7 @@ def seed_release(
     if client:
         entries = _put_all(Seeder(url, client), prefix, puts)
     else:
-        with httpx.Client(trust_env=False, timeout=60) as own:
+        with shared_client(timeout=60) as own:
             entries = _put_all(Seeder(url, own), prefix, puts)
     return TkgWorld(url, prefix, contents, entries)
 
@@ -138,7 +138,7 @@ def main() -> None:
     expected = world.expected(
         arguments.tkg_version, arguments.tkr, infrastructures=arguments.infrastructure
     )
-    _write(expected, arguments.list)
+    write_list(expected, arguments.list)
     if arguments.boms:
         arguments.boms.mkdir(parents=True, exist_ok=True)
         tkrs = arguments.tkr or world.tkrs(arguments.tkg_version)
@@ -196,14 +196,6 @@ def _arguments() -> argparse.Namespace:
         "--without", action="append", default=[], metavar="NAME", help="path:tag or path#member"
     )
     return parser.parse_args()
-
-
-def _write(expected: list[Expected], path: Path | None) -> None:
-    text = json.dumps([asdict(each) for each in expected], indent=1) + "\n"
-    if path:
-        path.write_text(text)
-    else:
-        sys.stdout.write(text)
 
 
 if __name__ == "__main__":

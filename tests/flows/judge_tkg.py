@@ -24,6 +24,7 @@ import yaml
 
 from scripts.world.parts import Expected
 from scripts.world.seed import ACCEPT, THREADS
+from scripts.world.threads import shared_client
 from tests.fakes import skopeo
 from tests.fakes.store import sha256
 
@@ -51,7 +52,7 @@ def faults(
 
     `foreign` are the digests of foreign layers that must be there; of others nothing is asked.
     """
-    with httpx.Client(base_url=url, headers=ACCEPT, trust_env=False, timeout=30) as client:
+    with shared_client(base_url=url, headers=ACCEPT, timeout=30) as client:
         judging = _Judge(client, project, frozenset(foreign))
         with ThreadPoolExecutor(THREADS) as pool:
             found = list(pool.map(judging.look_at, expected))

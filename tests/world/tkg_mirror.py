@@ -10,6 +10,7 @@ import httpx
 
 from scripts.world.parts import Expected
 from scripts.world.seed import ACCEPT, THREADS
+from scripts.world.threads import shared_client
 from scripts.world.tkg import TkgWorld
 
 PROJECT = "air/gap"
@@ -24,7 +25,7 @@ def carry(world: TkgWorld, target: str, wanted: Iterable[Expected]) -> None:
         place = f"{target}/v2/{PROJECT}/{each.path}"
         _manifest(client, source, place, each.digest, each.tag)
 
-    with httpx.Client(trust_env=False, timeout=30) as client, ThreadPoolExecutor(THREADS) as pool:
+    with shared_client(timeout=30) as client, ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(one, wanted))
 
 
