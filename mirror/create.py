@@ -69,7 +69,7 @@ def resolve(creation: Creation) -> Resolution:
 def ask(creation: Creation) -> Resolution:
     """Every image and what comes along with it, as far as the source has an answer."""
     crew = Crew(min(creation.settings.concurrency, MANIFESTS_AT_A_TIME), keep_going=True)
-    retry = _retry(creation, crew)
+    retry = Retry.of(creation.settings, crew, creation.listener)
     resolver = Resolver(
         creation.source,
         creation.rewrites,
@@ -148,16 +148,11 @@ def _fetch(
         writer,
         "the source",
         crew,
-        _retry(creation, crew),
+        Retry.of(creation.settings, crew, creation.listener),
         creation.listener,
         limit,
     )
     return engine.run(moves)
-
-
-def _retry(creation: Creation, crew: Crew) -> Retry:
-    settings = creation.settings
-    return Retry(settings.retries, crew, creation.listener, settings.first_pause)
 
 
 def _sort_out(

@@ -125,7 +125,7 @@ class Delivery:
         self._engine(crew).run(moves)
 
     def _retry(self, crew: Crew) -> Retry:
-        return Retry(self.settings.retries, crew, self.listener, self.settings.first_pause)
+        return Retry.of(self.settings, crew, self.listener)
 
     def _crew(self) -> Crew:
         return Crew(self.settings.concurrency, self.keep_going)

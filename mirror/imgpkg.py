@@ -28,7 +28,7 @@ from mirror.oci.digest import Digest
 from mirror.oci.strictjson import parse_object
 from mirror.oci.unpack import files_in
 from mirror.ports import Move, Source
-from mirror.resolve import Resolved
+from mirror.resolve import Resolved, found_under
 from mirror.rewrite import Rewrites
 from mirror.settings import MAX_CONFIG, MAX_IMAGES_LOCK, MAX_MEMBERS, MAX_UNPACKED
 from mirror.transfer.crew import Crew
@@ -93,7 +93,7 @@ class Bundles:
         in the bundle's own repository first (bundle_images_lock.go), and so does this; then, for
         a registry that is no more, where the run takes the rest of the release from.
         """
-        found_in = self._place(image)
+        found_in = found_under(image, self._rewrites)
         for digest, locked in lock.items():
             reference = member_reference(image.wanted.reference, digest)
             beside = replace(found_in, tag=None, digest=str(digest))
@@ -108,15 +108,6 @@ class Bundles:
                 required=True,
                 places=tuple(dict.fromkeys(places)),
             )
-
-    def _place(self, image: Resolved) -> Reference:
-        """Where an image was found, under the name that leads there through the rewrites."""
-        for place in (image.wanted.reference, *image.wanted.places):
-            if self._rewrites.apply(place).name == image.origin:
-                return place
-        # Not asked for at all: an image with the same digest was found there before.
-        host, _, repository = image.origin.partition("/")
-        return replace(image.wanted.reference, host=host, repository=repository)
 
     def _read(self, pieces: Iterator[bytes]) -> Locked | str | None:
         """The lock in a layer; None where it has none, a text where it cannot be read."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bom.images import ImageSet
@@ -11,6 +11,7 @@ from mirror.errors import IntegrityFault
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.graph import ImageGraph
+from mirror.oci.manifest import Manifest
 from mirror.ports import Move
 from mirror.resolve import Resolved
 
@@ -48,7 +49,16 @@ def contents_of(
     carried = sorted_images(_carried(each) for each in resolved)
     check_destinations((f"{c.path}:{c.tag}", c.reference, c.digest) for c in carried if c.tag)
     contents = Contents(",".join(images.repositories), images.boms, carried, platforms)
-    for digest, size, other in contradictions(contents.manifests.values(), contents.foreign):
+    refuse_contradictions(contents.manifests.values(), contents.foreign)
+    return contents
+
+
+def refuse_contradictions(manifests: Iterable[Manifest], foreign: Collection[Digest] = ()) -> None:
+    """Raise IntegrityFault where two manifests promise one blob in two sizes.
+
+    ``foreign`` has the foreign layers that are carried.
+    """
+    for digest, size, other in contradictions(manifests, foreign):
         raise IntegrityFault(
             "two manifests promise different sizes for one blob",
             member=f"blob {digest}",
@@ -56,7 +66,6 @@ def contents_of(
             got=f"{other}",
             hint="one of the images that have it was built or altered wrongly: push it anew",
         )
-    return contents
 
 
 def check_destinations(wanted: Iterable[tuple[str, str, Digest]]) -> None:

@@ -23,7 +23,7 @@ from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.manifest import Manifest
 from mirror.oci.referrers import companion_tags, list_tag
-from mirror.resolve import Resolved, Resolver
+from mirror.resolve import Resolved, Resolver, found_under
 from mirror.settings import MAX_COMPANION_TAGS_OF_RUN, MAX_REFERRERS_OF_RUN
 from mirror.text import printable
 
@@ -216,20 +216,12 @@ class Referrers:
 
     def _wanted(self, image: Resolved, tag: str | None, digest: Digest | None) -> WantedImage:
         """A companion of an image: beside it where it is named, and else where it was found."""
-        wanted, place, text = image.wanted, self._place(image), str(digest) if digest else None
+        wanted, text = image.wanted, str(digest) if digest else None
         reference = replace(wanted.reference, tag=tag, digest=text)
-        elsewhere = replace(place, tag=tag, digest=text)
+        found_in = found_under(image, self.resolver.rewrites)
+        elsewhere = replace(found_in, tag=tag, digest=text)
         places = () if elsewhere == reference else (elsewhere,)
         return replace(wanted, reference=reference, kind="image", required=False, places=places)
-
-    def _place(self, image: Resolved) -> Reference:
-        """The name under which an image was found, which a rewrite turns into its origin."""
-        wanted = image.wanted
-        for name in (wanted.reference, *wanted.places):
-            if self.resolver.rewrites.apply(name).name == image.origin:
-                return name
-        host, _, repository = image.origin.partition("/")
-        return Reference(host, repository)
 
     def _sound(self, claims: _Claims) -> Found:
         """Those that do name their subject: a registry may list anything.

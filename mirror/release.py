@@ -123,7 +123,7 @@ def read_release(
     not list what is asked for. What is wrong with one TKr is in the result's ``failed``.
     """
     crew = Crew(min(settings.concurrency, ARTIFACTS_AT_A_TIME))
-    retry = Retry(settings.retries, crew, listener, settings.first_pause)
+    retry = Retry.of(settings, crew, listener)
     return _Reading(request, artifacts, rewrites, crew, retry, listener).run()
 
 

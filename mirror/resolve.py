@@ -59,6 +59,19 @@ class Resolved:
         return self.graph.root.digest
 
 
+def found_under(image: Resolved, rewrites: Rewrites) -> Reference:
+    """The name under which an image was found: the one that the rewrites turn into its origin.
+
+    Its tag and digest are those of that name, and say nothing where none of them was asked for:
+    an image with the same digest was found at that origin before.
+    """
+    for name in (image.wanted.reference, *image.wanted.places):
+        if rewrites.apply(name).name == image.origin:
+            return name
+    host, _, repository = image.origin.partition("/")
+    return Reference(host, repository)
+
+
 @dataclass(frozen=True, slots=True)
 class Resolution:
     """What became of a set of references."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bom.diff import BomDiff, Pair, sorted_pairs
 from bom.reference import Reference
-from mirror.bundle.contents import contradictions
 from mirror.errors import Fault, IntegrityFault
 from mirror.oci.digest import Digest
 from mirror.oci.graph import ImageGraph
-from mirror.plan import sizes_of
+from mirror.plan import refuse_contradictions, sizes_of
 from mirror.resolve import Resolution
 
 
@@ -65,7 +64,8 @@ def weigh(old: Resolution, new: Resolution) -> Answer:
 
 def upgrade(old: Sequence[ImageGraph], new: Sequence[ImageGraph]) -> Upgrade:
     """Compare by digest; IntegrityFault where two manifests give one blob two sizes."""
-    _check_sizes([*old, *new])
+    manifests = {m.digest: m for graph in (*old, *new) for m in graph.manifests}
+    refuse_contradictions(manifests.values())
     known, wanted = sizes_of(old), sizes_of(new)
     lacking = {digest: size for digest, size in wanted.items() if digest not in known}
     holds = {graph.root.digest for graph in old}
@@ -90,14 +90,3 @@ def moved(pair: Pair, digests: Mapping[Reference, Digest]) -> bool:
     """Do both references have a digest, and not the same?"""
     old, new = digests.get(pair.old.reference), digests.get(pair.new.reference)
     return None not in (old, new) and old != new
-
-
-def _check_sizes(graphs: Iterable[ImageGraph]) -> None:
-    manifests = {m.digest: m for graph in graphs for m in graph.manifests}
-    for digest, size, other in contradictions(manifests.values(), ()):
-        raise IntegrityFault(
-            "two manifests promise different sizes for one blob",
-            member=f"blob {digest}",
-            expected=f"{size} bytes",
-            got=f"{other}",
-        )

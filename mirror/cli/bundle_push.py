@@ -7,20 +7,23 @@ from typing import Annotated
 
 import typer
 
-from mirror.cli.options import KeepGoing, OnlyFailed, OutputOptions, RegistryOptions
+from mirror.cli.options import (
+    Dest,
+    KeepGoing,
+    OnlyFailed,
+    OutputOptions,
+    Overwrite,
+    RegistryOptions,
+)
 from mirror.errors import Fault
 
 
 def push(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The bundle.")],
-    dest: Annotated[
-        str, typer.Argument(metavar="DEST", help="Where to: host[:port]/project[/...].")
-    ],
+    dest: Dest,
     registry: RegistryOptions,
     output: OutputOptions,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace tags that name other images.")
-    ] = False,
+    overwrite: Overwrite = False,
     keep_going: KeepGoing = False,
     only_failed: OnlyFailed = None,
 ) -> Fault | None:

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from mirror.cli.options import (
     CarryOptions,
+    Dest,
     Inputs,
     KeepGoing,
     OnlyFailed,
     OutputOptions,
+    Overwrite,
     RegistryOptions,
 )
 from mirror.errors import Fault
 
 
 def copy(
-    dest: Annotated[
-        str, typer.Argument(metavar="DEST", help="Where to: host[:port]/project[/...].")
-    ],
+    dest: Dest,
     inputs: Inputs,
     carry: CarryOptions,
     registry: RegistryOptions,
     output: OutputOptions,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace tags that name other images.")
-    ] = False,
+    overwrite: Overwrite = False,
     keep_going: KeepGoing = False,
     only_failed: OnlyFailed = None,
 ) -> Fault | None:

@@ -306,6 +306,12 @@ KeepGoing = Annotated[
     ),
 ]
 
+Dest = Annotated[str, typer.Argument(metavar="DEST", help="Where to: host[:port]/project[/...].")]
+
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace tags that name other images.")
+]
+
 OnlyFailed = Annotated[
     str | None,
     typer.Option(

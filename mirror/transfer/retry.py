@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mirror.errors import RegistryFault, Unreachable
 from mirror.events import Listener, Waiting
-from mirror.settings import GIVEN_UP, LONGEST_PAUSE, PATIENT, PROGRESS
+from mirror.settings import GIVEN_UP, LONGEST_PAUSE, PATIENT, PROGRESS, Settings
 from mirror.transfer.crew import Crew
 
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ class Retry:
     first_pause: float = 1.0
     lost: dict[str, int] = field(default_factory=dict, compare=False)
     """By host: how many calls in a row it left without any answer, with all their attempts."""
+
+    @classmethod
+    def of(cls, settings: Settings, crew: Crew, listener: Listener) -> Retry:
+        """As the operator asked for it."""
+        return cls(settings.retries, crew, listener, settings.first_pause)
 
     def __call__(
         self, act: Callable[[], Result], progress: Callable[[], int] | None = None

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
-from scripts.world.seed import Entry, seed_world
+from scripts.world.seed import seed_world, write_list
 
 __all__ = ["main"]
 
@@ -26,7 +24,7 @@ def main() -> None:
         seed=arguments.seed,
         megabytes=arguments.mb,
     )
-    _write(entries, arguments.list)
+    write_list(entries, arguments.list)
     size = sum(entry.bytes for entry in entries) / 1e6
     seconds = time.monotonic() - begin
     talk = f"{len(entries)} images, {size:.1f} MB as each counts its own, in {seconds:.1f} s"
@@ -46,14 +44,6 @@ def _arguments() -> argparse.Namespace:
     if not arguments.bom and not arguments.images:
         parser.error("give --bom or --images")
     return arguments
-
-
-def _write(entries: list[Entry], path: Path | None) -> None:
-    text = json.dumps([asdict(entry) for entry in entries], indent=1) + "\n"
-    if path:
-        path.write_text(text)
-    else:
-        sys.stdout.write(text)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,10 @@ with FakeRegistry(referrers=True) as fake:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from scripts.world.images import Image, ImageSpec, build
 from tests.fakes.simple import FakeRegistry
@@ -46,3 +49,31 @@ def loose(path: str, image: Image) -> tuple[str, str | None, str]:
 
 
 OWN = tagged("tkg/app", "v1", APP)
+
+
+@pytest.fixture(params=[False, True], ids=["by tag", "by API"])
+def either(request: pytest.FixtureRequest) -> Iterator[FakeRegistry]:
+    """A registry without the referrers API, and one with it."""
+    with FakeRegistry(referrers=request.param) as fake:
+        fake.add("tkg/app", "v1", APP)
+        fake.add("tkg/lamp", "v1", INDEX)
+        yield fake
+
+
+@pytest.fixture
+def fake(fake: FakeRegistry) -> FakeRegistry:
+    fake.add("tkg/app", "v1", APP)
+    fake.add("tkg/lamp", "v1", INDEX)
+    return fake
+
+
+@pytest.fixture
+def modern() -> Iterator[FakeRegistry]:
+    with FakeRegistry(referrers=True) as fake:
+        fake.add("tkg/app", "v1", APP)
+        yield fake
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "x.tar"

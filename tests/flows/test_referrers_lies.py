@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,35 +14,10 @@ from tests.fakes.companions import hang, list_of, referrer, signature, signature
 from tests.fakes.message import Reply, Request
 from tests.fakes.simple import FakeRegistry
 from tests.flows.hanging import API, APP, INDEX, OWN, create, held, loose, tagged
-
-
-@pytest.fixture(params=[False, True], ids=["by tag", "by API"])
-def either(request: pytest.FixtureRequest) -> Iterator[FakeRegistry]:
-    """A registry without the referrers API, and one with it."""
-    with FakeRegistry(referrers=request.param) as fake:
-        fake.add("tkg/app", "v1", APP)
-        fake.add("tkg/lamp", "v1", INDEX)
-        yield fake
-
-
-@pytest.fixture
-def fake(fake: FakeRegistry) -> FakeRegistry:
-    fake.add("tkg/app", "v1", APP)
-    fake.add("tkg/lamp", "v1", INDEX)
-    return fake
-
-
-@pytest.fixture
-def modern() -> Iterator[FakeRegistry]:
-    with FakeRegistry(referrers=True) as fake:
-        fake.add("tkg/app", "v1", APP)
-        yield fake
-
-
-@pytest.fixture
-def output(tmp_path: Path) -> Path:
-    return tmp_path / "x.tar"
-
+from tests.flows.hanging import either as either
+from tests.flows.hanging import fake as fake
+from tests.flows.hanging import modern as modern
+from tests.flows.hanging import output as output
 
 # --- what is only said ------------------------------------------------------------------------
 
