@@ -17,6 +17,7 @@
     │   └── TagTaken             a tag at the destination names other bytes
     ├── BundleFault              the bundle file is not whole or not one of ours
     ├── MachineFault             this machine: disk, permission, a file in the way
+    ├── Unfit                    a registry fails a preflight
     ├── PartialRun               with --keep-going: some images failed, the rest is complete
     └── Interrupted              a person or the system said stop
 
@@ -49,6 +50,7 @@ __all__ = [
     "RegistryFault",
     "Side",
     "TagTaken",
+    "Unfit",
     "Unreachable",
     "Unresolved",
     "Untrusted",
@@ -323,6 +325,14 @@ class MachineFault(Fault):
         """Say what was tried and keep the system's own words for why it failed."""
         place = f"{cause.filename}: " if cause.filename else ""
         return cls(what, fact=f"{place}{cause.strerror or cause}", hint=hint)
+
+
+class Unfit(Fault):
+    """A preflight found a failure; its findings say what, and how to mend it."""
+
+    name = "unfit"
+    whose = "the registry's operator"
+    hint = "mend what is listed under FAIL and run the same command again"
 
 
 class PartialRun(Fault):

@@ -164,6 +164,11 @@ HELPER_TIMEOUT = 60.0
 STOP_GRACE = 3.0
 # Seconds between two looks whether a signal came while the main thread waits for its workers.
 SIGNAL_CHECK = 0.2
+# Seconds that all checks of a preflight may take together that do not count images, and that one
+# request of theirs may take. A registry that does not answer must be told within a minute.
+PREFLIGHT_SECONDS = 50.0
+PREFLIGHT_REQUEST = 8.0
+PREFLIGHT_LEAST = 0.5
 # Share of a token's life after which it is renewed before the registry says no.
 TOKEN_RENEWAL = 0.8
 # Seconds a token lives if its issuer does not say (token specification).

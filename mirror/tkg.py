@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from mirror.registry.connection import Access
+from mirror.registry.access import Access
 from mirror.registry.tls import certificates
 
 REPOSITORY = "TKG_CUSTOM_IMAGE_REPOSITORY"

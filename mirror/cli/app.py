@@ -18,6 +18,7 @@ from mirror.cli import (
     bundle_show,
     bundle_verify,
     copy,
+    preflight,
 )
 from mirror.cli.options import command
 
@@ -68,3 +69,4 @@ command(bundle_app, "show", "bundle")(bundle_show.show)
 command(bundle_app, "verify", "verify")(bundle_verify.verify)
 command(bundle_app, "push", "run")(bundle_push.push)
 command(app, "copy", "run")(copy.copy)
+command(app, "preflight", "preflight")(preflight.preflight)

@@ -30,6 +30,7 @@ _CODES: tuple[tuple[type[errors.Fault], int], ...] = (
     (errors.Refused, 5),
     (errors.RegistryFault, 4),
     (errors.IntegrityFault, 6),
+    (errors.Unfit, 7),
     (errors.PartialRun, 8),
     (errors.MachineFault, 9),
     (errors.Interrupted, INTERRUPTED),

@@ -21,7 +21,7 @@ from mirror.create import Creation
 from mirror.errors import Fault, InputFault, MachineFault, Side, Unresolved, UsageFault
 from mirror.events import Listener, silent
 from mirror.oci.digest import Digest
-from mirror.registry.connection import Access
+from mirror.registry.access import Access
 from mirror.registry.credentials import Credentials, CredentialStore, Secret
 from mirror.registry.remote import Registries
 from mirror.registry.tls import TlsOptions

@@ -8,7 +8,17 @@ from dataclasses import replace
 from mirror.bundle.damage import Damage
 from mirror.cli.options import Format, OutputOptions
 from mirror.cli.streams import print_result
-from mirror.errors import Fault, InputFault, PartialRun, first_moved
+from mirror.errors import (
+    Fault,
+    InputFault,
+    PartialRun,
+    Side,
+    Unfit,
+    Unreachable,
+    first_moved,
+)
+from mirror.preflight.interface import Status
+from mirror.preflight.run import Examination
 from mirror.report import json, text
 from mirror.report.earlier import Earlier
 from mirror.report.run import RunReport
@@ -53,6 +63,24 @@ def tell_run(
         return why
     count = f"{len(report.failed)} of {len(report.images)} images"
     return PartialRun("some images failed", fact=count, hint=gone.hint if gone else hint)
+
+
+def unfit(found: Examination) -> Fault | None:
+    """What a preflight ends with: the registry could not be asked, fails, or neither.
+
+    A failure that was found outweighs what could not be, unless no question had an answer.
+    """
+    failed = [each.check.id for each in found.findings if each.status is Status.FAIL]
+    unanswered = [each.check.id for each in found.unanswered]
+    if found.silent or (unanswered and not failed):
+        first = found.unanswered[0].verdict
+        what = "the registry could not be asked" if found.silent else "not everything could be told"
+        fact = f"{', '.join(unanswered)}: {first.summary}"
+        host = found.registry.partition("/")[0]
+        return Unreachable(Side.DESTINATION, host, what, fact=fact, hint=first.fix)
+    if not failed:
+        return None
+    return Unfit(f"{found.registry} is not fit", fact=", ".join(failed))
 
 
 def nothing_failed(earlier: Earlier) -> RunReport:

@@ -12,7 +12,7 @@ from bom.reference import parse_repository
 from mirror.errors import UsageFault
 from mirror.oci.platform import Platform, as_listed
 from mirror.settings import GIB, KIB, MAX_PLATFORMS, MIB
-from mirror.text import starred
+from mirror.text import printable, starred
 
 # Powers of 1024, as curl's and wget's --limit-rate have them.
 _UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB}
@@ -47,6 +47,22 @@ def platforms(texts: Collection[str]) -> tuple[str, ...]:
         return as_listed(map(Platform.parse, texts))
     except ValueError as cause:
         raise UsageFault(str(cause), fact="--platform OS/ARCH", hint=_PLATFORM) from None
+
+
+def waivers(texts: Iterable[str]) -> dict[str, str]:
+    """The pairs of ``--waive``: a check or requirement, and why its failure may be.
+
+    Raises UsageFault for a value that is not ``ID=REASON``.
+    """
+    found = {}
+    for text in texts:
+        name, _equals, reason = text.partition("=")
+        reason = printable(reason)
+        if not name.strip() or not reason:
+            fact = f"--waive {printable(text, 80)!r}"
+            raise UsageFault("not a waiver", fact=fact, hint="give both: --waive NET-3='reason'")
+        found[name.strip().upper()] = reason
+    return found
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -16,8 +16,9 @@ from mirror.oci.digest import Digest
 from mirror.oci.manifest import Manifest
 from mirror.ports import Content, Piece
 from mirror.registry import wire
+from mirror.registry.access import Access
 from mirror.registry.auth import Scopes
-from mirror.registry.connection import Access, Ask, Connection
+from mirror.registry.connection import Ask, Connection
 from mirror.registry.download import Downloads
 from mirror.registry.lists import Lists
 from mirror.registry.upload import Uploads

@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
-from http.cookiejar import DefaultCookiePolicy
+from dataclasses import dataclass, field
 
 import h11
 import httpx
 
-from mirror import __version__
 from mirror.errors import (
-    InputFault,
     Misbehaved,
     Refused,
     RegistryFault,
-    Side,
     Unreachable,
     Untrusted,
 )
 from mirror.registry import policy, trust, wire
+from mirror.registry.access import Access
 from mirror.registry.auth import Authorizer, Scopes
 from mirror.registry.body import Cut
-from mirror.registry.credentials import CredentialStore
 from mirror.registry.gate import Gate
 from mirror.registry.redact import FORM, SHORTEST_SECRET, masked
-from mirror.registry.tls import TlsOptions, context
-from mirror.registry.transport import Backend, Forbidden, Transport, proxy_for
+from mirror.registry.session import make_client, timeout_of
+from mirror.registry.transport import Forbidden, proxy_for
 from mirror.settings import (
-    CONNECT_TIMEOUT,
     MAX_ERROR_ANSWER,
     MAX_REDIRECTS,
     MAX_TOKEN_ANSWER,
-    Settings,
 )
 from mirror.text import printable
 
@@ -44,40 +38,6 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 Content = bytes | Iterator[bytes] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How registries are reached in this run, whichever they are."""
-
-    side: Side
-    settings: Settings = field(default_factory=Settings)
-    plain_http: bool = False
-    tls: TlsOptions = field(default_factory=TlsOptions)
-    credentials: CredentialStore = field(default_factory=CredentialStore)
-    allowed: frozenset[tuple[str, str]] = frozenset()
-    """Pairs of a registry and a host to which it may send tokens and uploads, or, where the
-    host is on a private network, downloads."""
-
-    stranger: bool = False
-    """Not the operator named this registry, but what was read."""
-    around: set[str] | None = field(default=None, repr=False, compare=False)
-    """Kinds of address of those that the operator named, noted as they turn out."""
-
-    def for_stranger(self) -> Access:
-        """How a registry is reached that only what was read names, an imgpkg bundle's lock.
-
-        A client certificate is not shown to it. What is said in the clear, or to whoever answers
-        in its name, is said without a password: those switches were meant for other registries.
-        """
-        tls = replace(self.tls, cert_file=None, key_file=None)
-        private = not (self.plain_http or tls.insecure)
-        credentials = self.credentials if private else CredentialStore(environment={})
-        return replace(self, tls=tls, credentials=credentials, stranger=True)
-
-    def others_of(self, host: str) -> frozenset[str]:
-        """The hosts that ``host`` may name besides its own."""
-        return frozenset(other for registry, other in self.allowed if registry == host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +105,19 @@ class Connection:
             self._gate.refused(turn, wire.pause_of(response.headers))
         elif response.status_code < 400:
             self._gate.accepted()
+
+    @contextmanager
+    def plainly(self, ask: Ask, authorization: str = "") -> Iterator[httpx.Response]:
+        """The answer to just this request, its body unread: no login, no redirect, no second try.
+
+        ``authorization`` goes only where the caller sends it.
+        """
+        response = self._send(ask, authorization)
+        try:
+            yield response
+            self._drain(response)
+        finally:
+            response.close()
 
     def expect(self, response: httpx.Response, what: str, *good: int) -> None:
         """Raise the fault that the answer means unless its status is one of ``good``."""
@@ -293,7 +266,7 @@ class Connection:
                 ask.url,
                 headers=headers,
                 content=ask.content,
-                timeout=ask.timeout or _timeout(self._access),
+                timeout=ask.timeout or timeout_of(self._access),
             )
             return client.send(request, stream=True, auth=None)
 
@@ -319,11 +292,11 @@ class Connection:
         """Made at the first request: a TLS context costs 20 ms that a refused command can save."""
         with self._lock:
             if self._made is None:
-                self._made = _make_client(self._access, self.root, self.others)
+                self._made = make_client(self._access, self.root, self.others)
             return self._made
 
     def _transport_fault(self, what: str, cause: Exception) -> RegistryFault:
-        connect = _timeout(self._access).connect or 0.0
+        connect = timeout_of(self._access).connect or 0.0
         if reason := trust.untrusted(cause, self._access.tls, connect):
             return Untrusted(self.side, self.host, what, fact=reason.fact, hint=reason.hint)
         text = str(cause)
@@ -334,12 +307,13 @@ class Connection:
                 text = masked(text.encode("utf-8", "replace"), cause.request).decode()
         text = printable(text) or type(cause).__name__
         if isinstance(cause, httpx.TimeoutException):
-            waited = _timeout(self._access).read or 0.0
+            waited = timeout_of(self._access).read or 0.0
             if isinstance(cause, httpx.ConnectTimeout):
                 waited = connect
             why = f"{self.host} gave no answer within {waited:.0f} s ({type(cause).__name__})"
             text = f"{self.host} is too slow: {text}" if text.startswith("only ") else why
-        return self.fault(Unreachable, what, text + _through(cause))
+        through = "" if self._access.direct else _through(cause)
+        return self.fault(Unreachable, what, text + through)
 
 
 def _through(cause: Exception) -> str:
@@ -353,42 +327,3 @@ def _through(cause: Exception) -> str:
 def encoded(response: httpx.Response) -> bool:
     """True for a body that is not sent as it is: digests and sizes say nothing about it."""
     return bool(response.headers.get("content-encoding", "identity").lower() != "identity")
-
-
-def _timeout(access: Access) -> httpx.Timeout:
-    seconds = access.settings.timeout
-    return httpx.Timeout(seconds, connect=min(CONNECT_TIMEOUT, seconds))
-
-
-def _of_host(host: str) -> httpx.URL:
-    return httpx.URL(f"//{host}")
-
-
-def _make_client(access: Access, root: httpx.URL, others: Iterable[str]) -> httpx.Client:
-    """A client without cookies, redirects, or trust and credentials that are not ours."""
-    settings = access.settings
-    # As they stand on the wire: for people, httpx turns names of other scripts back.
-    home, *allowed = (url.raw_host.decode() for url in (root, *map(_of_host, others)))
-    backend = Backend(
-        home,
-        allowed,
-        private=access.side is Side.DESTINATION,
-        stranger=access.stranger,
-        around=access.around,
-    )
-    verify = context(access.tls)
-    try:
-        transport = Transport(verify, backend, 2 * settings.concurrency * settings.ranges)
-    except (ValueError, httpx.InvalidURL):
-        # Its address is not quoted: there may be a password in it.
-        fact = "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names no HTTP proxy"
-        raise InputFault("cannot use the proxy of this environment", fact=fact) from None
-    client = httpx.Client(
-        transport=transport,
-        trust_env=False,
-        follow_redirects=False,
-        timeout=_timeout(access),
-        headers={"User-Agent": f"tkg-mirror/{__version__}", "Accept-Encoding": "identity"},
-    )
-    client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    return client

@@ -13,8 +13,8 @@ from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.manifest import Manifest
 from mirror.ports import Content, Piece
+from mirror.registry.access import Access
 from mirror.registry.client import Registry
-from mirror.registry.connection import Access
 from mirror.settings import MAX_STRANGERS
 
 

@@ -25,6 +25,8 @@ class TlsOptions:
     cert_file: Path | None = None
     key_file: Path | None = None
     insecure: bool = False
+    authorities: bytes = b""
+    """PEM that is trusted besides, where it comes from no file of its own."""
 
 
 class HandshakeFailed(OSError):
@@ -95,6 +97,8 @@ def context(options: TlsOptions) -> ssl.SSLContext:
     made.hostname_checks_common_name = False
     for path in options.ca_files:
         _trust(made, path)
+    if options.authorities:
+        made.load_verify_locations(cadata=options.authorities.decode("ascii"))
     _add_client_certificate(made, options)
     if options.insecure:
         made.check_hostname = False

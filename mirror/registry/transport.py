@@ -49,8 +49,10 @@ class Transport(httpx.BaseTransport):
     it is made where they name something that is no HTTP proxy.
     """
 
-    def __init__(self, context: ssl.SSLContext, backend: Backend, keep: int) -> None:
-        """``keep`` idle connections are kept for each way out."""
+    def __init__(
+        self, context: ssl.SSLContext, backend: Backend, keep: int, *, direct: bool = False
+    ) -> None:
+        """``keep`` idle connections are kept for each way out; ``direct`` is past every proxy."""
         self._context = context
         self._backend = backend
         self._keep = keep
@@ -59,7 +61,7 @@ class Transport(httpx.BaseTransport):
         )
         self._pools = {
             scheme: self._by_proxy(text)
-            for scheme, text in getproxies().items()
+            for scheme, text in ({} if direct else getproxies()).items()
             if scheme in _PROXIED
         }
 

@@ -16,7 +16,7 @@ from mirror.create import Creation, resolve
 from mirror.errors import Fault, InputFault, IntegrityFault, Side, Unresolved
 from mirror.events import silent
 from mirror.members import member_references
-from mirror.registry.connection import Access
+from mirror.registry.access import Access
 from mirror.registry.remote import Registries
 from mirror.resolve import Resolution, Resolved
 from mirror.settings import MAX_COMPANION_ROUNDS, MAX_IMAGES_LOCK, MIB, Carry, Settings

@@ -12,7 +12,7 @@ from mirror.create import Creation, resolve
 from mirror.errors import Side, Unresolved
 from mirror.events import silent
 from mirror.referrers import Referrers
-from mirror.registry.connection import Access
+from mirror.registry.access import Access
 from mirror.registry.remote import Registries
 from mirror.resolve import Resolution, Resolver
 from mirror.rewrite import Rewrites

@@ -20,8 +20,8 @@ from mirror.errors import (
     UsageFault,
 )
 from mirror.events import Event, ItemEnded, PhaseStarted, Waiting, silent
+from mirror.registry.access import Access
 from mirror.registry.artifact import Artifacts
-from mirror.registry.connection import Access
 from mirror.registry.remote import Registries
 from mirror.release import Release, Request, read_release
 from mirror.rewrite import Rewrites

@@ -19,8 +19,8 @@ from mirror.cli.failures import exit_code
 from mirror.errors import BundleFault, Fault, IntegrityFault, Side
 from mirror.events import silent
 from mirror.push import Push
+from mirror.registry.access import Access
 from mirror.registry.client import Registry
-from mirror.registry.connection import Access
 from mirror.settings import Settings
 from mirror.verify import verify_all
 from tests.fakes.simple import FakeRegistry

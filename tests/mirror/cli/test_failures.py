@@ -48,6 +48,7 @@ CODES = [
     (errors.Refused(HERE, "h", "401"), 5),
     (errors.IntegrityFault("wrong bytes", **BYTES), 6),
     (errors.TagTaken("h", [("p:t", "sha256:1", "sha256:2")]), 6),
+    (errors.Unfit("not fit"), 7),
     (errors.PartialRun("some failed"), 8),
     (errors.MachineFault("disk full"), 9),
     (errors.Interrupted("stopped"), 130),

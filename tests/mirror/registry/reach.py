@@ -16,8 +16,8 @@ from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.manifest import Manifest
 from mirror.ports import Piece
+from mirror.registry.access import Access
 from mirror.registry.client import Registry
-from mirror.registry.connection import Access
 from mirror.registry.credentials import Credentials, CredentialStore, Secret
 from mirror.registry.tls import TlsOptions
 from mirror.settings import Settings

@@ -25,8 +25,8 @@ from mirror.errors import (
 )
 from mirror.oci import mediatypes
 from mirror.oci.digest import Digest
+from mirror.registry.access import Access
 from mirror.registry.artifact import Artifact, Artifacts, _Guarded
-from mirror.registry.connection import Access
 from mirror.registry.credentials import Credentials, CredentialStore, Secret
 from mirror.registry.remote import Registries
 from mirror.settings import MAX_ARTIFACT, MIB, Settings

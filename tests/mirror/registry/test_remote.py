@@ -3,7 +3,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from mirror.errors import Side
-from mirror.registry.connection import Access
+from mirror.registry.access import Access
 from mirror.registry.remote import Project, Registries
 from scripts.world.registry import Registry as RealRegistry
 from tests.fakes.content import Given

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from mirror.errors import Misbehaved, Refused, Side
+from mirror.registry.access import Access
 from mirror.registry.client import Registry
-from mirror.registry.connection import Access
 from mirror.registry.credentials import CredentialStore
 from mirror.registry.remote import Registries
 from mirror.registry.tls import TlsOptions
