@@ -141,7 +141,7 @@ def _fetch(
     moves = fetches(images)
     total = sum(move.descriptor.size for move in moves)
     creation.listener(PhaseStarted("fetch", len(moves), total))
-    crew = Crew(creation.settings.concurrency, creation.keep_going)
+    crew = Crew.of(creation.settings, keep_going=creation.keep_going)
     limit = Limit(creation.settings.limit_rate, crew.stop)
     engine = Engine(
         creation.source,
@@ -183,7 +183,7 @@ def _reduce(creation: Creation, writer: BundleWriter, sound: list[Resolved], mti
     # Whether FILE may be replaced was settled when the first writer began.
     rest = BundleWriter(writer.path, contents, mtime=mtime, force=True, suffix=".rest")
     try:
-        crew = Crew(creation.settings.concurrency)
+        crew = Crew.of(creation.settings, keep_going=False)
         retry = Retry(0, crew, creation.listener)
         place = str(writer.partial)
         Engine(writer, rest, place, crew, retry, creation.listener).run(fetches(sound))

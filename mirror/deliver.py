@@ -128,7 +128,7 @@ class Delivery:
         return Retry.of(self.settings, crew, self.listener)
 
     def _crew(self) -> Crew:
-        return Crew(self.settings.concurrency, self.keep_going)
+        return Crew.of(self.settings, keep_going=self.keep_going)
 
     def _report(
         self,

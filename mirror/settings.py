@@ -136,6 +136,11 @@ PROGRESS = 256 * KIB
 # Bytes of one range where several are fetched at once: half a second at 8 MB/s, against 80 ms
 # that its request takes on a long link. Each worker holds as many as it has connections.
 RANGE_PIECE = 4 * MIB
+# Ranges of one blob that are fetched at a time where nobody said how many, and bytes a second that
+# the first one, alone, must stay below: a link that gives one connection more is not thin, and
+# ranges would only cost requests there.
+MOST_RANGES = 8
+THIN = 32 * MIB
 # Bytes of one chunk where a registry, or a proxy before it, takes no blob whole, and of the
 # smallest that is tried: nginx allows 1 MiB if nobody told it otherwise.
 CHUNK = 16 * MIB
@@ -169,6 +174,13 @@ SIGNAL_CHECK = 0.2
 PREFLIGHT_SECONDS = 50.0
 PREFLIGHT_REQUEST = 8.0
 PREFLIGHT_LEAST = 0.5
+# Transfers with which a run begins, seconds between two looks at how fast it is, how much faster
+# more of them must be to stay, and seconds until more are tried again. A first second at four is
+# what two cores on a fast link need anyway (measured).
+LEVEL_START = 4
+LEVEL_PERIOD = 1.0
+LEVEL_GAIN = 1.1
+LEVEL_HOLD = 15.0
 # Share of a token's life after which it is renewed before the registry says no.
 TOKEN_RENEWAL = 0.8
 # Seconds a token lives if its issuer does not say (token specification).
@@ -179,19 +191,24 @@ TOKEN_LIFE = 60.0
 class Settings:
     """What an operator may set about effort; the limits above are not up for choice."""
 
-    # Transfers at a time. Four fill two cores on a fast link (measured).
-    concurrency: int = 4
+    # Transfers at a time, at most: a run begins with LEVEL_START and finds its level.
+    concurrency: int = 16
     # Attempts after the first one, for faults that may pass.
     retries: int = 5
     # Seconds without a byte before a connection is given up.
     timeout: float = 60.0
     # Bytes a second of all transfers together; None for no limit.
     limit_rate: int | None = None
-    # Ranges of one large blob fetched at a time: more than one helps on a long, thin link.
-    ranges: int = 1
+    # Ranges of one large blob fetched at a time; 0 for as many as help on a long, thin link.
+    ranges: int = 0
     # Seconds of the first pause between attempts; each further one may be twice as long. Five of
     # them are half a minute at most, which a registry's restart takes.
     first_pause: float = 1.0
+
+    @property
+    def connections(self) -> int:
+        """Requests that one registry may get at a time."""
+        return self.concurrency * max(self.ranges, 1)
 
 
 @dataclass(frozen=True, slots=True)

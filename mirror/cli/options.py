@@ -238,7 +238,7 @@ class RegistryOptions:
             metavar="N",
             min=1,
             max=64,
-            help="Transfers at a time, 1 to 64.",
+            help="Transfers at a time, 1 to 64 at most: a run finds its own level below.",
             envvar="TKG_MIRROR_CONCURRENCY",
         ),
     ] = Settings().concurrency
@@ -275,16 +275,17 @@ class RegistryOptions:
         ),
     ] = Settings().limit_rate
     ranges: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--ranges",
             metavar="N",
             min=1,
             max=8,
-            help="Connections that one large blob may use at a time, 1 to 8.",
+            help="Connections that one large blob may use at a time, 1 to 8; what the link needs"
+            " if not given.",
             envvar="TKG_MIRROR_RANGES",
         ),
-    ] = Settings().ranges
+    ] = None
     allow_host: Annotated[
         list[str] | None,
         typer.Option(
@@ -296,7 +297,9 @@ class RegistryOptions:
 
     def settings(self) -> Settings:
         """The part that every room understands."""
-        return Settings(self.concurrency, self.retries, self.timeout, self.limit_rate, self.ranges)
+        return Settings(
+            self.concurrency, self.retries, self.timeout, self.limit_rate, self.ranges or 0
+        )
 
 
 KeepGoing = Annotated[

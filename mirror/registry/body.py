@@ -18,8 +18,12 @@ class Cut(Exception):
     """The body ended or stalled too early; stays inside this room."""
 
 
-def pieces(response: httpx.Response, size: int, window: float) -> Iterator[Piece]:
+def pieces(
+    response: httpx.Response, size: int, window: float, *, direct: bool = True
+) -> Iterator[Piece]:
     """The body as it comes; a piece is valid until the next one is asked for.
+
+    ``direct`` allows to read a large one past the HTTP library, which costs its connection.
 
     Raises Cut where fewer than ``size`` bytes come, or too few in ``window`` seconds of waiting;
     more than ``size`` are passed on, so that the check behind this sees them. What is raised
@@ -28,14 +32,14 @@ def pieces(response: httpx.Response, size: int, window: float) -> Iterator[Piece
     received = 0
     # Keeping this name keeps the iterator, and the iterator keeps the connection open.
     ordinary = response.iter_raw()
-    direct = _direct_socket(response, size)
+    raw = _direct_socket(response, size) if direct else None
     for piece in ordinary:
         received += len(piece)
         yield piece
-        if direct is not None:
+        if raw is not None:
             break
-    if direct is not None:
-        for view in _receive(direct, size - received, window):
+    if raw is not None:
+        for view in _receive(raw, size - received, window):
             received += len(view)
             yield view
     if received < size:

@@ -67,7 +67,7 @@ class Connection:
         self.side = access.side
         self._access = access
         self.others = access.others_of(host)
-        self._gate = Gate(access.settings.concurrency * access.settings.ranges)
+        self._gate = Gate(access.settings.connections)
         scheme = "http" if access.plain_http else "https"
         try:
             self.root = httpx.URL(f"{scheme}://{_API_HOSTS.get(host, host)}")
@@ -105,6 +105,11 @@ class Connection:
             self._gate.refused(turn, wire.pause_of(response.headers))
         elif response.status_code < 400:
             self._gate.accepted()
+
+    @property
+    def spare(self) -> int:
+        """How many more requests would be let in now."""
+        return self._gate.spare
 
     @contextmanager
     def plainly(self, ask: Ask, authorization: str = "") -> Iterator[httpx.Response]:

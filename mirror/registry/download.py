@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
@@ -18,7 +19,7 @@ from mirror.oci.digest import Digest
 from mirror.ports import Piece
 from mirror.registry.body import pieces
 from mirror.registry.connection import Ask, Connection, encoded
-from mirror.settings import RANGE_PIECE
+from mirror.settings import MOST_RANGES, RANGE_PIECE, THIN
 from mirror.text import printable
 
 
@@ -33,8 +34,8 @@ class Downloads:
     ) -> None:
         """``asking`` makes the GET of a blob, of a repository, a digest and what it is for.
 
-        ``lanes`` ranges of a large blob are fetched at a time; ``window`` is the timeout in
-        seconds.
+        ``lanes`` ranges of a large blob are fetched at a time, or, with 0, as many as a thin link
+        and the gate's room make worth while; ``window`` is the timeout in seconds.
         """
         self._wire = wire
         self._asking = asking
@@ -44,6 +45,8 @@ class Downloads:
         """The strong ETag with which each blob began."""
         self._no_ranges = False
         """True once the registry has shown that it sends whole blobs only."""
+        self._thin: bool | None = None
+        """Does one connection get less than the link could give? None until one was looked at."""
 
     @contextmanager
     def blob(
@@ -52,13 +55,19 @@ class Downloads:
         """The bytes from ``start`` on."""
         what = f"cannot get blob {descriptor.digest} of {self._wire.host}/{repository}"
         ask = self._asking(repository, descriptor.digest, what)
-        if self._lanes > 1 and descriptor.size - start > 2 * RANGE_PIECE and not self._no_ranges:
+        if descriptor.size - start > 2 * RANGE_PIECE and self._may_be_shared():
             # Closed, or the ranges under way would be fetched for a reader that has gone.
             with closing(self._side_by_side(ask, descriptor, start)) as ranges:
                 yield ranges
             return
         with ExitStack() as stack:
             yield self._one_after_another(stack, ask, descriptor, start)
+
+    def _may_be_shared(self) -> bool:
+        """Are several ranges at a time worth a try?"""
+        if self._no_ranges or self._lanes == 1:
+            return False
+        return self._lanes > 1 or (self._thin is not False and self._wire.spare > 1)
 
     # --- one range ------------------------------------------------------------------------
 
@@ -110,7 +119,7 @@ class Downloads:
         return self._checked(response, size, skip, what)
 
     def _checked(
-        self, response: httpx.Response, size: int, skip: int, what: str
+        self, response: httpx.Response, size: int, skip: int, what: str, *, direct: bool = True
     ) -> Iterator[Piece]:
         """The body less its first ``skip`` bytes, which came in an earlier attempt.
 
@@ -119,7 +128,7 @@ class Downloads:
         one for it.
         """
         with self._wire.translated(what):
-            for piece in pieces(response, size, self._window):
+            for piece in pieces(response, size, self._window, direct=direct):
                 if skip < len(piece):
                     yield piece[skip:] if skip else piece
                 skip = max(0, skip - len(piece))
@@ -157,10 +166,10 @@ class Downloads:
                 yield piece
         except _NoRanges:
             pass
-        else:
-            return
         finally:
             over.set()
+        if start == descriptor.size:
+            return
         with ExitStack() as stack:
             found = self._whole_or_rest(stack, ask, descriptor, start)
             yield from self._pieces(found, descriptor, start, ask.what)
@@ -168,22 +177,37 @@ class Downloads:
     def _ranges(
         self, ask: Ask, descriptor: Descriptor, start: int, over: threading.Event
     ) -> Iterator[Piece]:
-        """What came of each range; the fault that cut one is raised behind its bytes."""
+        """What came of each range; the fault that cut one is raised behind its bytes.
+
+        Ends early where the first one showed that the link is not thin.
+        """
         fetch = partial(self._range, ask, descriptor)
         starts = deque(range(start, descriptor.size, RANGE_PIECE))
         waiting = deque[Future[_Part]]()
-        while starts or waiting:
-            while starts and len(waiting) < self._lanes:
+        while waiting or (starts and self._thin is not False):
+            while starts and len(waiting) < max(self._width(len(waiting)), 1):
                 waiting.append(_begun(fetch, starts.popleft(), over))
             part = waiting.popleft().result()
+            self._judge(part)
             yield part.body[: part.filled]
             if part.fault:
                 raise part.fault
 
+    def _width(self, held: int) -> int:
+        """How many ranges to have under way, of which ``held`` are."""
+        if self._lanes:
+            return self._lanes
+        return min(MOST_RANGES, held + self._wire.spare) if self._thin else 1
+
+    def _judge(self, part: _Part) -> None:
+        """Whether one connection gets little, told by the first range, which went alone."""
+        if self._lanes == 0 and self._thin is None and not part.fault:
+            self._thin = len(part.body) < THIN * part.seconds
+
     def _range(self, ask: Ask, descriptor: Descriptor, begin: int) -> _Part:
         """One range, or its beginning where a fault that may pass cut it."""
         end = min(begin + RANGE_PIECE, descriptor.size) - 1
-        part = _Part(memoryview(bytearray(end - begin + 1)))
+        part, began = _Part(memoryview(bytearray(end - begin + 1))), time.monotonic()
         try:
             with self._wire.exchange(self._ranged(ask, begin, end)) as response:
                 self._wire.expect(response, ask.what, 200, 206, 416)
@@ -197,10 +221,13 @@ class Downloads:
             if not (fault.temporary and part.filled):
                 raise
             part.fault = fault
+        part.seconds = time.monotonic() - began
         return part
 
     def _fill(self, part: _Part, response: httpx.Response, what: str) -> None:
-        for piece in self._checked(response, len(part.body), 0, what):
+        # Not past the HTTP library: that would cost the connection, and on a long link its next
+        # one two or three round trips.
+        for piece in self._checked(response, len(part.body), 0, what, direct=False):
             end = part.filled + len(piece)
             if end > len(part.body):
                 # Held until its turn comes, so nobody behind this counts in time.
@@ -216,6 +243,7 @@ class _Part:
     body: memoryview
     filled: int = 0
     fault: RegistryFault | None = None
+    seconds: float = 0.0
 
 
 class _NoRanges(Exception):

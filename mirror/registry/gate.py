@@ -34,6 +34,11 @@ class Gate:
         """How many requests it lets in now."""
         return self._width
 
+    @property
+    def spare(self) -> int:
+        """How many more it would let in now."""
+        return self._width - self._inside
+
     @contextmanager
     def passage(self) -> Iterator[int]:
         """Wait for a place; gives the turn in which it was taken, for ``refused``."""

@@ -36,7 +36,7 @@ def make_client(access: Access, root: httpx.URL, others: Iterable[str]) -> httpx
         stranger=access.stranger,
         around=access.around,
     )
-    keep = 2 * settings.concurrency * settings.ranges
+    keep = 2 * settings.connections
     verify = context(access.tls)
     try:
         transport = Transport(verify, backend, keep, direct=access.direct)

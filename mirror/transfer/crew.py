@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from mirror.errors import BundleFault, Fault, Full, IntegrityFault, RegistryFault
-from mirror.settings import SIGNAL_CHECK, STOP_GRACE
+from mirror.settings import SIGNAL_CHECK, STOP_GRACE, Settings
+from mirror.transfer.level import Level
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -45,7 +46,14 @@ class Crew:
 
     workers: int
     keep_going: bool = False
+    level: Level | None = None
+    """How many of the workers work at a time; None for all."""
     stop: threading.Event = field(default_factory=threading.Event)
+
+    @classmethod
+    def of(cls, settings: Settings, *, keep_going: bool) -> Crew:
+        """One that moves blobs: it finds its own level below what the operator set."""
+        return cls(settings.concurrency, keep_going, Level(settings.concurrency))
 
     def run(
         self, items: Iterable[Item], act: Callable[[Item], Result]
@@ -66,15 +74,22 @@ class Crew:
                 thread.start()
             # Not one long wait: CPython hears a signal that comes just before it only after it.
             while not shift.over.wait(SIGNAL_CHECK):
-                pass
+                if self.level:
+                    self.level.adjust()
         except BaseException:
             self.stop.set()
             raise
         finally:
+            shift.wake()
             _part(threads)
         if shift.failure is not None:
             raise shift.failure
         return shift.outcomes
+
+    def moved(self, size: int) -> None:
+        """So many bytes more went through; negative where they were in vain."""
+        if self.level:
+            self.level.passed(size)
 
     def check(self) -> None:
         """Called between two pieces of a long job: raises Stopped after a stop."""
@@ -120,12 +135,32 @@ class _Shift(Generic[Item, Result]):
             self.over.set()
 
     def work(self) -> None:
-        while (item := self._next()) is not None and self._do(item[0]):
-            pass
+        while self._enter():
+            item = self._next()
+            going = item is not None and self._do(item[0])
+            self._leave()
+            if not going:
+                break
+        # Nothing is waiting any more, or the run stops: nobody need wait for a place.
+        self.wake()
         with self._lock:
             self.workers -= 1
             if not self.workers:
                 self.over.set()
+
+    def wake(self) -> None:
+        if self._crew.level:
+            self._crew.level.wake()
+
+    def _enter(self) -> bool:
+        return self._crew.level is None or self._crew.level.enter(self._idle)
+
+    def _leave(self) -> None:
+        if self._crew.level:
+            self._crew.level.leave()
+
+    def _idle(self) -> bool:
+        return self._crew.stop.is_set() or not self.waiting
 
     def _do(self, item: Item) -> bool:
         """Do one item; False where it was the last for this worker."""

@@ -141,6 +141,7 @@ class _Progress:
 
     def _show(self, position: int) -> None:
         if position != self.shown:
+            self.crew.moved(position - self.shown)
             self.listener(Advanced(self.key, position - self.shown))
             self.shown = position
 

@@ -1,0 +1,95 @@
+"""How many ranges of a large blob are fetched at a time where nobody said how many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf
+
+import pytest
+
+from mirror.registry import download
+from mirror.registry.client import Registry
+from mirror.settings import KIB, MOST_RANGES
+from tests.fakes.behaviours import cut
+from tests.fakes.simple import FakeRegistry
+from tests.mirror.registry.reach import beginning, noise, reach, read, shelve
+from tests.mirror.registry.test_ranges import no_lanes, spans
+
+PIECE = 64 * KIB
+
+
+@pytest.fixture
+def client(fake: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    monkeypatch.setattr(download, "RANGE_PIECE", PIECE)
+    with reach(fake.host, ranges=0) as registry:
+        yield registry
+    assert no_lanes()
+
+
+@pytest.fixture
+def thin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a connection gets here, it is called little."""
+    monkeypatch.setattr(download, "THIN", inf)
+
+
+@pytest.fixture
+def thick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "THIN", 0)
+
+
+def test_on_a_thin_link_all_of_it_comes_in_ranges(
+    client: Registry, fake: FakeRegistry, thin: None
+) -> None:
+    data = noise(3 * MOST_RANGES * PIECE + 1)
+    assert read(client, shelve(fake, data)) == data
+    starts = [int(span[6:].partition("-")[0]) for span in spans(fake)]
+    assert starts[0] == 0
+    assert sorted(starts) == list(range(0, len(data), PIECE))
+
+
+def test_a_link_that_gives_one_connection_enough_is_looked_at_once(
+    client: Registry, fake: FakeRegistry, thick: None
+) -> None:
+    data, other = noise(9 * PIECE), noise(8 * PIECE)
+    assert read(client, shelve(fake, data)) == data
+    assert read(client, shelve(fake, other)) == other
+    assert spans(fake) == [f"bytes=0-{PIECE - 1}", f"bytes={PIECE}-{9 * PIECE - 1}", ""]
+
+
+def test_a_small_blob_is_fetched_whole_on_any_link(
+    client: Registry, fake: FakeRegistry, thin: None
+) -> None:
+    data = noise(2 * PIECE)
+    assert read(client, shelve(fake, data)) == data
+    assert spans(fake) == [""]
+
+
+def test_a_registry_without_ranges_gives_all_of_it_at_once(
+    client: Registry, fake: FakeRegistry, thin: None
+) -> None:
+    fake.store.ranges = False
+    data = noise(9 * PIECE)
+    assert read(client, shelve(fake, data)) == data
+    assert read(client, shelve(fake, data)) == data
+    assert spans(fake) == [f"bytes=0-{PIECE - 1}", "", ""]
+
+
+def test_a_first_range_that_was_cut_says_nothing_about_the_link(
+    client: Registry, fake: FakeRegistry, thin: None
+) -> None:
+    data = noise(9 * PIECE)
+    descriptor = shelve(fake, data)
+    fake.on("GET", "/blobs/", cut(1000), nth=1)
+    came, _fault = beginning(client, descriptor)
+    assert came == data[: len(came)]
+    assert len(fake.requests) == 1
+    assert read(client, descriptor, len(came)) == data[len(came) :]
+
+
+def test_ranges_leave_room_at_the_gate_for_others(
+    client: Registry, fake: FakeRegistry, thin: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(client.connection), "spare", property(lambda _wire: 0))
+    data = noise(9 * PIECE)
+    assert read(client, shelve(fake, data)) == data
+    assert spans(fake) == [""]
