@@ -121,6 +121,10 @@ RECEIVE_BUFFER = MIB
 # Bytes of one piece read from a bundle. In turn with 64 and 256 KiB a push of 2 GB took 3.3 s
 # of user CPU against 3.9 and 3.6, and a verify was as fast or faster.
 SEND_PIECE = MIB
+# Bytes after which pages of a large bundle are given back to the system, and the share of the
+# memory (one in so many) from which a bundle is large.
+TIDY_EVERY = 16 * MIB
+CACHED_SHARE = 4
 # Bytes from which reading past the HTTP library pays for the connection it costs.
 DIRECT_READ_FROM = MIB
 # Bytes handed to a socket at a time: between two of them an upload's pace is looked at.

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from mirror.bundle.pages import Pages
 from mirror.errors import InputFault, MachineFault
 from mirror.settings import SEND_PIECE
 
@@ -40,15 +41,17 @@ def read_at(file: int, size: int, offset: int) -> bytes:
     return found
 
 
-def read_pieces(file: int, offset: int, size: int) -> Iterator[bytes]:
+def read_pieces(file: int, offset: int, size: int, pages: Pages) -> Iterator[bytes]:
     """``size`` bytes from ``offset`` on, a piece at a time; it ends early where the file does."""
-    end = offset + size
-    while offset < end:
-        piece = read_at(file, min(SEND_PIECE, end - offset), offset)
+    done = 0
+    while done < size:
+        piece = read_at(file, min(SEND_PIECE, size - done), offset + done)
         if not piece:
             return
-        offset += len(piece)
+        done += len(piece)
+        pages.passed(offset, done - len(piece), done)
         yield piece
+    pages.ended(offset, size)
 
 
 def write_at(file: int, content: bytes | memoryview, offset: int) -> None:

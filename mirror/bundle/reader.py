@@ -26,6 +26,7 @@ from mirror.bundle.contents import Carried, Contents, contradictions
 from mirror.bundle.damage import Damage
 from mirror.bundle.files import open_to_read, read_at, read_pieces
 from mirror.bundle.inventory import Inventory, Listed
+from mirror.bundle.pages import Pages
 from mirror.bundle.slots import Slot, lay_out
 from mirror.errors import BundleFault
 from mirror.oci.descriptor import Descriptor
@@ -65,6 +66,7 @@ class Bundle:
         if self.size > _LARGEST_FILE:
             self.close()
             raise self._no_bundle(f"members of {self.size} bytes together")
+        self._pages = Pages(self._file, self.size)
 
     def __enter__(self) -> Bundle:
         return self
@@ -92,7 +94,7 @@ class Bundle:
     ) -> Iterator[Iterator[Piece]]:
         """A blob's bytes from ``start`` on, to be checked by whoever takes them."""
         slot = self._slots[tar.blob_name(descriptor.digest)]
-        yield read_pieces(self._file, slot.content + start, slot.size - start)
+        yield read_pieces(self._file, slot.content + start, slot.size - start, self._pages)
 
     def contents(self) -> Contents:
         """What the bundle holds, checked by steps 2 to 5; raises the first damage."""

@@ -15,6 +15,7 @@ from mirror.bundle import format as tar
 from mirror.bundle.contents import Contents
 from mirror.bundle.files import read_pieces, sync_folder, write_at
 from mirror.bundle.lock import Lock
+from mirror.bundle.pages import Pages
 from mirror.bundle.slots import Slot, lay_out
 from mirror.errors import IntegrityFault, MachineFault, UsageFault
 from mirror.oci.descriptor import Descriptor
@@ -70,6 +71,7 @@ class BundleWriter:
         )
         self._lock = Lock(self.partial)
         self._file = self._lock.file
+        self._pages = Pages(self._file, self._size)
         try:
             self._finished, self._begun = self._earlier()
             self._reserve()
@@ -135,10 +137,12 @@ class BundleWriter:
         slot = self._slots[tar.blob_name(digest)]
         for piece in pieces:
             write_at(self._file, piece, slot.content + begun.size)
-            marks = begun.size // MARK_EVERY
+            before = begun.size
             begun.size += len(piece)
-            if begun.size // MARK_EVERY > marks and begun.size < slot.size:
+            self._pages.passed(slot.content, before, begun.size)
+            if begun.size // MARK_EVERY > before // MARK_EVERY and begun.size < slot.size:
                 self._journal.mark(digest, begun.size)
+        self._pages.ended(slot.content, begun.size)
 
     def finish(self) -> None:
         """Make the file last, give it its name, and forget the journal.
@@ -169,7 +173,7 @@ class BundleWriter:
     ) -> Iterator[Piece]:
         slot = self._slots[tar.blob_name(descriptor.digest)]
         size = (slot.size if end is None else end) - start
-        return read_pieces(self._file, slot.content + start, size)
+        return read_pieces(self._file, slot.content + start, size, self._pages)
 
     # --- the start ------------------------------------------------------------------------
 
