@@ -169,6 +169,10 @@ SIGNAL_CHECK = 0.2
 PREFLIGHT_SECONDS = 50.0
 PREFLIGHT_REQUEST = 8.0
 PREFLIGHT_LEAST = 0.5
+# AWS endpoints that a preflight asks for at a time: all of them, or a silent resolver would cost
+# each its turn. Addresses of one that are tried: an endpoint has one in each zone, three mostly.
+ENDPOINTS_AT_A_TIME = 8
+ENDPOINT_ADDRESSES = 8
 # Share of a token's life after which it is renewed before the registry says no.
 TOKEN_RENEWAL = 0.8
 # Seconds a token lives if its issuer does not say (token specification).
