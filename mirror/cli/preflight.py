@@ -86,7 +86,9 @@ def preflight(
     if emit_node_test:
         target = Target.parse(dest, plain_http=registry.plain_http)
         reach = access(registry, Side.DESTINATION, {target.authority})
-        print_result(nodetest.command(Question(target, reach, cluster=cluster)))
+        line = nodetest.command(Question(target, reach, cluster=cluster))
+        told = json.dump({"schema": "tkg-mirror/node-test/v1", "command": line})
+        print_result(told if output.format is Format.JSON else line)
         return None
     with listening(output) as listener:
         try:

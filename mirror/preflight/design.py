@@ -88,11 +88,9 @@ def subnets(config: ClusterConfig) -> Verdict:
     prod. It wants public ones too, unless the first of them is written out as empty
     (SetAndValidateDefaultAWSVPCConfiguration); neither guide says so.
     """
-    vpc = config.get("AWS_VPC_ID")
-    if not vpc:
-        flaw = Flaw("AWS_VPC_ID", "the id of the offline VPC", "AWS_VPC_ID: vpc-...", grave=True)
-        return judged(config, [flaw, *_private(config), *_no_public(config)], "")
-    flaws = [*_private(config), *_public(config)]
+    vpc, write = config.get("AWS_VPC_ID"), "AWS_VPC_ID: vpc-..."
+    missing = [] if vpc else [Flaw("AWS_VPC_ID", "the id of the offline VPC", write, grave=True)]
+    flaws = [*missing, *_private(config), *_public(config)]
     count = len(_needed(config))
     return judged(config, flaws, f"{vpc} with {count} private subnets, and no public one")
 
@@ -114,12 +112,6 @@ def _private(config: ClusterConfig) -> Iterator[Flaw]:
         seen.setdefault(subnet, name)
 
 
-def _no_public(config: ClusterConfig) -> Iterator[Flaw]:
-    for name in _PUBLIC:
-        if config.get(name):
-            yield Flaw(name, "no public subnet", f'{name}: ""')
-
-
 def _public(config: ClusterConfig) -> Iterator[Flaw]:
     first, *others = _PUBLIC
     if not config.get(first):
@@ -131,7 +123,8 @@ def _public(config: ClusterConfig) -> Iterator[Flaw]:
                 expected = f"no public subnet, least of all without {first}"
                 yield Flaw(name, expected, f'{name}: ""', grave=True)
         return
-    yield from _no_public(config)
+    for name in filter(config.get, _PUBLIC):
+        yield Flaw(name, "no public subnet", f'{name}: ""')
 
 
 @of_file

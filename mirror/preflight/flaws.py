@@ -16,8 +16,8 @@ from mirror.preflight.scene import Scene
 Look = Callable[[Scene], Verdict]
 OfFile = Callable[[ClusterConfig], Verdict]
 
-# Flaws that a summary and a fix name one by one; the detail has all of them.
-_NAMED = 4
+# Lines that a fix names one by one; the detail has all flaws.
+_NAMED = 6
 
 
 @dataclass(frozen=True, slots=True)

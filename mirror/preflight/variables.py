@@ -39,7 +39,7 @@ def names_it(scene: Scene) -> Verdict:
     told = printable(shown(value)) if value else config.found(REPOSITORY)
     found = told if where != "the environment" else f"{told} in the environment"
     lines = [
-        Flaw(REPOSITORY, f"{expected} ({why})", f"{REPOSITORY}: {expected}", found, grave)
+        Flaw(REPOSITORY, expected, f"{REPOSITORY}: {expected}", f"{found}: {why}", grave)
         for why, grave in flaws
     ]
     return judged(config, lines, f"{where}: {REPOSITORY} is {expected}")
@@ -52,15 +52,15 @@ def _misnamed(value: str, target: Target, *, plain_http: bool) -> Iterator[tuple
     and an image's path behind the whole.
     """
     if not value:
-        yield "without it TKG pulls from VMware's own registry", True
+        yield "so TKG would pull from VMware's own registry", True
         return
     if "://" in value:
-        yield "without a scheme", True
+        yield "it has a scheme", True
         return
     if value.endswith("/"):
-        yield "without a slash at the end", True
+        yield "it ends with a slash", True
     if ":" in value.rpartition("/")[2] and "/" in value.strip("/"):
-        yield "without a tag", True
+        yield "it has a tag", True
         return
     try:
         named = Target.parse(value, plain_http=plain_http)
@@ -68,10 +68,10 @@ def _misnamed(value: str, target: Target, *, plain_http: bool) -> Iterator[tuple
         yield fault.reason, True
         return
     if (named.host, named.port, named.project) != (target.host, target.port, target.project):
-        yield "the registry that was checked", True
+        yield "another place than was checked", True
     elif value.removesuffix("/") != str(target):
         # The same place; but containerd's settings and every reference carry this spelling.
-        yield "spelled as it was checked", False
+        yield "the same place in another spelling", False
 
 
 @of_file
