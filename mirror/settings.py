@@ -186,6 +186,10 @@ LEVEL_START = 4
 LEVEL_PERIOD = 1.0
 LEVEL_GAIN = 1.1
 LEVEL_HOLD = 15.0
+# AWS endpoints that a preflight asks for at a time: all of them, or a silent resolver would cost
+# each its turn. Addresses of one that are tried: an endpoint has one in each zone, three mostly.
+ENDPOINTS_AT_A_TIME = 8
+ENDPOINT_ADDRESSES = 8
 # Share of a token's life after which it is renewed before the registry says no.
 TOKEN_RENEWAL = 0.8
 # Seconds a token lives if its issuer does not say (token specification).

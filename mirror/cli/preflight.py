@@ -48,14 +48,30 @@ def preflight(
         list[Statement] | None,
         typer.Option("--attest", help="Vouch for what cannot be seen from here; recorded."),
     ] = None,
+    aws_endpoints: Annotated[
+        str | None,
+        typer.Option(
+            "--aws-endpoints",
+            metavar="REGION",
+            help="Test from here the AWS endpoints that an offline VPC in this region must have.",
+        ),
+    ] = None,
+    emit_node_test: Annotated[
+        bool,
+        typer.Option(
+            "--emit-node-test",
+            help="Ask nothing; print a line of shell that tests the registry on a TKG node.",
+        ),
+    ] = False,
 ) -> Fault | None:
     """Check whether a registry is fit for Tanzu Kubernetes Grid, and say how to mend it."""
     from bom.errors import ReferenceFault
     from mirror.cli.console import listening
     from mirror.cli.inputs import access
     from mirror.cli.results import unfit
-    from mirror.cli.values import waivers
+    from mirror.cli.values import region, waivers
     from mirror.errors import Side
+    from mirror.preflight import nodetest
     from mirror.preflight.catalogue import CHECKS
     from mirror.preflight.cluster import read_cluster
     from mirror.preflight.run import Rules, examine, unaddressed
@@ -66,6 +82,14 @@ def preflight(
     rules = Rules(waivers(waive or ()), strict)
     rules.check(CHECKS)
     cluster = read_cluster(cluster_config) if cluster_config else None
+    aws_region = region(aws_endpoints) if aws_endpoints is not None else ""
+    if emit_node_test:
+        target = Target.parse(dest, plain_http=registry.plain_http)
+        reach = access(registry, Side.DESTINATION, {target.authority})
+        line = nodetest.command(Question(target, reach, cluster=cluster))
+        told = json.dump({"schema": "tkg-mirror/node-test/v1", "command": line})
+        print_result(told if output.format is Format.JSON else line)
+        return None
     with listening(output) as listener:
         try:
             target = Target.parse(dest, plain_http=registry.plain_http)
@@ -74,7 +98,14 @@ def preflight(
         else:
             reach = access(registry, Side.DESTINATION, {target.authority}, listener=listener)
             attested = frozenset(each.value for each in attest or ())
-            question = Question(target, reach, cluster=cluster, attested=attested, fips=fips)
+            question = Question(
+                target,
+                reach,
+                cluster=cluster,
+                attested=attested,
+                fips=fips,
+                aws_region=aws_region,
+            )
             with Scene(question, listener) as scene:
                 found = examine(scene, CHECKS, rules)
     if output.format is Format.JSON:

@@ -16,6 +16,7 @@ from mirror.text import printable, starred
 
 # Powers of 1024, as curl's and wget's --limit-rate have them.
 _UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB}
+_REGION = re.compile(r"[a-z]{2,8}(-[a-z]{2,16}){1,3}-[0-9]{1,2}", re.ASCII)
 _RATE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)([KMG]?)", re.IGNORECASE | re.ASCII)
 
 
@@ -63,6 +64,14 @@ def waivers(texts: Iterable[str]) -> dict[str, str]:
             raise UsageFault("not a waiver", fact=fact, hint="give both: --waive NET-3='reason'")
         found[name.strip().upper()] = reason
     return found
+
+
+def region(text: str) -> str:
+    """The value of ``--aws-endpoints``; raises UsageFault for what no region is called."""
+    if _REGION.fullmatch(text):
+        return text
+    fact = f"--aws-endpoints {printable(text, 80)!r}"
+    raise UsageFault("not a region of AWS", fact=fact, hint="us-east-1, for example: no zone")
 
 
 def _pair(text: str) -> tuple[str, str]:
