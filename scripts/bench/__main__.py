@@ -1,132 +1,106 @@
-"""Run the bench: `python -m scripts.bench --help`.
+"""Measure the tool: `python -m scripts.bench --help`.
 
-Everyone works on the same images, taking turns within a round, so that a machine that slows down
-slows all of them; what counts are ratios of medians. Each push goes to a registry of its own, empty
-and new.
+Beside it run the floor (bare sockets: the least that must be done), skopeo, and whichever of crane,
+imgpkg, oras and regctl are on PATH. Everyone works on the same images, taking turns, so that a
+machine that slows down slows all of them; what counts are ratios of medians. Nothing leaves this
+machine.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
-from scripts.bench.contenders import Contenders
-from scripts.bench.measure import measure
-from scripts.bench.report import Results
-from scripts.world.registry import Registry
+from scripts.bench import machine, plot, readme
+from scripts.bench.contenders import Contender
+from scripts.bench.peers import PEERS, installed
+from scripts.bench.results import Results
+from scripts.bench.runner import run
+from scripts.bench.scenarios import FULL_MB, SCENARIOS, Scenario, chosen, scaled
+from scripts.bench.table import table, whole
+from scripts.bench.world import Worlds
 
 __all__ = ["main"]
 
-STEPS = ("create", "verify", "push")
-
-
-class Bench:
-    """One source registry, one list of images, and rounds over them."""
-
-    def __init__(self, source: Registry, scratch: Path, given: argparse.Namespace) -> None:
-        self._scratch, self._megabytes = scratch, given.mb
-        references = [f"{source.host}/bench/app-{n:03}:v1" for n in range(given.images)]
-        self._who = Contenders(references, scratch, given.jobs)
-        seeded = _seed(source, self._who.list, scratch, given.mb)
-        facts = {"images": len(seeded), "mb": given.mb, "rounds": given.rounds, "jobs": given.jobs}
-        self.results = Results({**facts, "cores": os.cpu_count()})
-
-    def round(self, steps: list[str]) -> None:
-        """Let everyone do everything once."""
-        tool, floor = self._scratch / "tool.tar", self._scratch / "floor.tar"
-        self._create(tool, floor, everyone="create" in steps)
-        # Three times: it takes a second or two, and the machine's noise is of that size.
-        for _ in range(3 if "verify" in steps else 0):
-            self._run("verify floor", self._who.verify_floor(tool), inner=True)
-            self._run("verify tool", self._who.verify_tool(tool), inner=True)
-        if "push" in steps:
-            self._push(tool)
-        tool.unlink(missing_ok=True)
-
-    def _create(self, tool: Path, floor: Path, *, everyone: bool) -> None:
-        """Each writes where the one before has just freed as much, so all find the same memory."""
-        layout = self._scratch / "layout"
-        if everyone:
-            self._run("create skopeo", self._who.create_skopeo(layout))
-            shutil.rmtree(layout, ignore_errors=True)
-            self._run("create floor", self._who.create_floor(floor))
-            floor.unlink(missing_ok=True)
-        self._run("create tool", self._who.create_tool(tool))
-
-    def _push(self, bundle: Path) -> None:
-        self._to_new_registry(lambda to: self._run("push floor", self._who.push_floor(bundle, to)))
-        self._to_new_registry(lambda to: self._push_twice(bundle, to))
-        self._to_new_registry(lambda to: self._run("push skopeo", self._who.push_skopeo(to)))
-
-    def _push_twice(self, bundle: Path, destination: str) -> None:
-        self._run("push tool", self._who.push_tool(bundle, destination))
-        again = self._run("push tool again", self._who.push_tool(bundle, destination))
-        if again:
-            print(f"    the second push moved {json.loads(again)['bytes']['moved']} bytes")
-
-    def _to_new_registry(self, work: Callable[[str], object]) -> None:
-        with Registry(self._scratch / "destination") as registry:
-            work(f"{registry.host}/dest")
-        shutil.rmtree(self._scratch / "destination")
-
-    def _run(self, name: str, command: list[str], *, inner: bool = False) -> str:
-        """Measure a command; with ``inner`` also by its own account, without its start."""
-        sample = measure(command, self._scratch, self._megabytes)
-        self.results.add(name, sample)
-        if inner and not sample.error:
-            own = float(json.loads(sample.output)["seconds"])
-            self.results.add(f"{name}, started", replace(sample, seconds=own))
-        return "" if sample.error else sample.output
-
-
-def _seed(source: Registry, images: Path, scratch: Path, megabytes: int) -> list[object]:
-    # As a program of its own: the one that measures has to stay small.
-    listed = scratch / "world.json"
-    command = [sys.executable, "-m", "scripts.world", "--registry", source.host]
-    command += ["--images", str(images), "--mb", str(megabytes), "--list", str(listed)]
-    subprocess.run(command, check=True)
-    seeded: list[object] = json.loads(listed.read_text())
-    return seeded
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m scripts.bench", description=__doc__)
-    parser.add_argument("--mb", type=int, default=2000, help="unique megabytes, about")
-    parser.add_argument("--images", type=int, default=60)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--jobs", type=int, default=4)
-    parser.add_argument("--only", default=",".join(STEPS), help="some of create,verify,push")
-    parser.add_argument("--scratch", type=Path, help="a directory with 5 times --mb of free space")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    given = parser.parse_args()
-    given.only = given.only.split(",")
-    if not set(given.only) <= set(STEPS):
-        parser.error(f"--only takes some of {','.join(STEPS)}")
-    return given
+_LIST = "\n".join(f"  {s.letter}  {s.title}{f' ({s.note})' * bool(s.note)}" for s in SCENARIOS)
 
 
 def main() -> None:
-    """Seed, run the rounds, print the table."""
+    """Seed, run the rounds, print the tables."""
     given = _arguments()
-    with (
-        tempfile.TemporaryDirectory(prefix="bench-", dir=given.scratch) as scratch,
-        Registry(Path(scratch) / "source") as source,
-    ):
-        bench = Bench(source, Path(scratch), given)
-        for number in range(given.rounds):
-            print(f"round {number + 1} of {given.rounds}", flush=True)
-            bench.round(given.only)
-    print(f"\n{bench.results.text()}")
+    if given.publish or given.plot:
+        plot.require()
+    scenarios = scaled(given.scenario, given.mb, given.rounds)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=given.scratch) as scratch:
+        _refuse_small_disk(Path(scratch), scenarios)
+        results = _measured(scenarios, Path(scratch), given.jobs, installed(given.peers))
+    print(f"\n{whole(results)}")
     if given.json:
-        bench.results.write(given.json)
+        results.write(given.json)
+    if given.plot:
+        plot.draw(results, given.plot)
+    if given.publish:
+        results.write(readme.JSON)
+        readme.publish()
+
+
+def _measured(
+    scenarios: Sequence[Scenario], scratch: Path, jobs: int, peers: Sequence[Contender]
+) -> Results:
+    names = [peer.name for peer in peers]
+    day = datetime.now(UTC).date().isoformat()
+    results = Results(day, machine.described(scratch), machine.programs(names))
+    worlds = Worlds(scratch / "worlds")
+    for scenario in scenarios:
+        print(f"{scenario.letter}  {scenario.title}", flush=True)
+        told = run(scenario, worlds.get(scenario), scratch, jobs, peers)
+        results.scenarios.append(told)
+        print(f"\n{table(told)}\n", flush=True)
+    return results
+
+
+def _refuse_small_disk(scratch: Path, scenarios: Sequence[Scenario]) -> None:
+    """Leave at once where the disk cannot hold all worlds, and six times the largest."""
+    worlds = {(s.world, s.images, s.mb) for s in scenarios}
+    needed = sum(mb for *_, mb in worlds) + 6 * max(mb for *_, mb in worlds)
+    free = shutil.disk_usage(scratch).free // 10**6
+    if free < needed:
+        sys.exit(f"error: {needed} MB are needed and {free} MB are free; see --scratch and --mb")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.bench",
+        description=__doc__,
+        epilog=f"The scenarios:\n{_LIST}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    every = ",".join(scenario.letter for scenario in SCENARIOS)
+    parser.add_argument("--scenario", default=every, metavar="LETTERS", help="as in a,b,f")
+    size = f"megabytes of scenario a; the others, and all images, shrink with it ({FULL_MB})"
+    parser.add_argument("--mb", type=int, default=FULL_MB, help=size)
+    parser.add_argument("--rounds", type=int, help="of the tool and the floor; else as each needs")
+    who = ",".join(peer.name for peer in PEERS)
+    parser.add_argument("--peers", metavar="NAMES", help=f"some of {who}; default: all on PATH")
+    parser.add_argument("--jobs", type=int, default=4, help="of the tool and the floor (4)")
+    parser.add_argument("--scratch", type=Path, help="a directory for everything that is made")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw them, as PNG")
+    parser.add_argument(
+        "--publish", action="store_true", help="renew docs/ and the README's tables"
+    )
+    given = parser.parse_args()
+    try:
+        given.scenario = chosen(given.scenario)
+    except ValueError as cause:
+        parser.error(f"--scenario: {cause}")
+    given.peers = None if given.peers is None else given.peers.split(",")
+    return given
 
 
 if __name__ == "__main__":

@@ -1,74 +1,105 @@
-"""Who runs: the command lines of the tool, of the floor and of skopeo for one and the same work."""
+"""Who runs: the command lines of the tool and of the floor; those of others are in `peers`.
+
+A contender gives one command for each step, or None where it has nothing like it.
+"""
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
-__all__ = ["Contenders"]
+from scripts.bench.site import Site
 
-FLOOR = (sys.executable, "-m", "scripts.bench.floor")
-TOOL = (sys.executable, "-m", "mirror", "bundle")
-SKOPEO = ("skopeo", "--insecure-policy")
+__all__ = ["FLOOR", "TOOL", "Contender", "Floor", "Tool"]
+
+TOOL, FLOOR = "tkg-mirror", "floor"
 
 
-class Contenders:
-    """The commands for one list of references host/repository:tag."""
+class Contender(Protocol):
+    """One program. ``target`` is its own result of a create, a file or a directory."""
 
-    def __init__(self, references: Sequence[str], scratch: Path, jobs: int) -> None:
-        self._references, self._scratch, self._jobs = references, scratch, str(jobs)
-        self.list = scratch / "images.txt"
-        self.list.write_text("".join(f"{reference}\n" for reference in references))
+    name: str
+    adds: bool
+    """Whether a create adds to an earlier result, instead of writing another one."""
+    kept: bool
+    """Whether later steps read its result."""
 
-    def create_tool(self, target: Path) -> list[str]:
-        """Registry to bundle, by the tool."""
-        inputs = ["--images", str(self.list), "--plain-http"]
-        return [*TOOL, "create", *inputs, "-o", str(target), "-j", self._jobs]
+    def create(self, site: Site, target: Path) -> list[str] | None:
+        """Registry to result."""
 
-    def create_floor(self, target: Path) -> list[str]:
-        """Registry to one tar, by bare sockets."""
-        return [*FLOOR, "create", str(self.list), str(target), "-j", self._jobs]
+    def verify(self, target: Path) -> list[str] | None:
+        """Check all bytes of a result."""
 
-    def create_skopeo(self, target: Path) -> list[str]:
-        """Registry to one OCI layout, one image after the other: the way of the usual scripts."""
-        copy = " ".join((*SKOPEO, "copy", "--quiet", "--all", "--src-tls-verify=false"))
-        lines = [
-            f"{copy} docker://{reference} oci:{target}:{number}"
-            for number, reference in enumerate(self._references)
-        ]
-        return self._script("create", lines)
+    def show(self, target: Path) -> list[str] | None:
+        """List what a result holds."""
 
-    def verify_tool(self, bundle: Path) -> list[str]:
-        """Check a bundle, by the tool."""
-        return [*TOOL, "verify", str(bundle), "--format", "json"]
+    def push(self, site: Site, target: Path, destination: str) -> list[str] | None:
+        """Result to ``destination``, a host with a path."""
 
-    def verify_floor(self, bundle: Path) -> list[str]:
-        """Hash the blobs of a bundle, on all cores."""
-        return [*FLOOR, "verify", str(bundle)]
 
-    def push_tool(self, bundle: Path, destination: str) -> list[str]:
-        """Bundle to registry, by the tool; the result tells the bytes moved."""
-        options = ["--plain-http", "-j", self._jobs, "--format", "json"]
-        return [*TOOL, "push", str(bundle), destination, *options]
+class Tool:
+    """tkg-mirror, as it is in this checkout; with further options it is asked to create alone."""
 
-    def push_floor(self, bundle: Path, destination: str) -> list[str]:
-        """Bundle to registry, by bare sockets."""
-        return [*FLOOR, "push", str(bundle), destination, "-j", self._jobs]
+    adds = False
 
-    def push_skopeo(self, destination: str) -> list[str]:
-        """Registry to registry, by skopeo's own command for many images."""
-        host = self._references[0].partition("/")[0]
-        paths = [reference.partition("/")[2].rpartition(":") for reference in self._references]
-        images = {name: [tag] for name, _, tag in paths}
-        # JSON is YAML.
-        file = self._scratch / "sync.yml"
-        file.write_text(json.dumps({host: {"tls-verify": False, "images": images}}))
-        switches = ["--all", "--src-tls-verify=false", "--dest-tls-verify=false"]
-        return [*SKOPEO, "sync", *switches, "--src=yaml", "--dest=docker", str(file), destination]
+    def __init__(self, *options: str) -> None:
+        self._options = options
+        self.name = " ".join((TOOL, *options))
+        self.kept = not options
 
-    def _script(self, name: str, lines: Sequence[str]) -> list[str]:
-        path = self._scratch / f"{name}.sh"
-        path.write_text("\n".join(("set -e", *lines, "")))
-        return ["sh", str(path)]
+    def create(self, site: Site, target: Path) -> list[str] | None:
+        """`bundle create`; its result tells how many bytes it moved."""
+        given = ["--images", str(site.listed()), "-o", str(target)]
+        return self._bundle("create", *given, *_manner(site), *self._options)
+
+    def verify(self, target: Path) -> list[str] | None:
+        """`bundle verify`; its result tells the seconds that it took once it ran."""
+        return self._bundle("verify", str(target))
+
+    def show(self, target: Path) -> list[str] | None:
+        """`bundle show`."""
+        return self._bundle("show", str(target))
+
+    def push(self, site: Site, target: Path, destination: str) -> list[str] | None:
+        """`bundle push`; its result tells how many bytes it moved."""
+        return self._bundle("push", str(target), destination, *_manner(site))
+
+    def _bundle(self, verb: str, *arguments: str) -> list[str] | None:
+        if self._options and verb != "create":
+            return None
+        return [sys.executable, "-m", "mirror", "bundle", verb, *arguments, "--format", "json"]
+
+
+class Floor:
+    """Bare sockets. It reads the tool's bundles, for its own are not made to be kept."""
+
+    name = FLOOR
+    adds = kept = False
+
+    def create(self, site: Site, target: Path) -> list[str] | None:
+        """Registry to one tar."""
+        return self._floor("create", str(site.listed()), str(target), *self._manner(site))
+
+    def verify(self, target: Path) -> list[str] | None:
+        """Hash all blobs on all cores."""
+        return self._floor("verify", str(target))
+
+    def show(self, target: Path) -> list[str] | None:
+        """Print the bundle's own list."""
+        return self._floor("show", str(target))
+
+    def push(self, site: Site, target: Path, destination: str) -> list[str] | None:
+        """Bundle to registry."""
+        return self._floor("push", str(target), destination, *self._manner(site))
+
+    def _manner(self, site: Site) -> list[str]:
+        return ["-j", str(site.jobs), *(["--ca", str(site.ca)] if site.ca else [])]
+
+    def _floor(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "scripts.bench.floor", *arguments]
+
+
+def _manner(site: Site) -> list[str]:
+    trust = ["--ca-file", str(site.ca)] if site.ca else ["--plain-http"]
+    return [*trust, "-j", str(site.jobs)]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
+import ssl
 from collections.abc import Callable, Iterable
 from typing import Any
 
-__all__ = ["Peer", "Refused", "sha256"]
+__all__ = ["MIB", "Peer", "Refused", "sha256"]
 
 MIB = 1 << 20
 ACCEPT = (
@@ -30,11 +31,14 @@ def sha256(data: bytes) -> str:
 class Peer:
     """One kept connection to a registry; one thread uses it."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, tls: ssl.SSLContext | None = None) -> None:
         name, _, port = host.rpartition(":")
         self.host = host
         self._socket = socket.create_connection((name, int(port)))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._tls = tls is not None
+        if tls:
+            self._socket = tls.wrap_socket(self._socket, server_hostname=name)
         self._buffer = bytearray(MIB)
 
     def close(self) -> None:
@@ -51,6 +55,14 @@ class Peer:
         """Return a manifest's bytes and what they say."""
         data = self.get(path)
         return data, json.loads(data)
+
+    def digest(self, path: str) -> str | None:
+        """Return what a tag shows, if it is there."""
+        self._ask("HEAD", path, {"Accept": ACCEPT})
+        status, headers, _ = self._head()
+        if status not in (200, 404):
+            raise Refused(f"HEAD {path}: {status}")
+        return headers["docker-content-digest"] if status == 200 else None
 
     def stream(self, path: str, take: Callable[[memoryview], object]) -> None:
         """Receive a body into one buffer, and hand it on as it comes."""
@@ -96,10 +108,19 @@ class Peer:
         left = size - len(rest)
         if rest:
             take(rest)
-        view = memoryview(self._buffer)
         while left > 0:
-            got = self._socket.recv_into(view[: min(left, MIB)])
+            piece = self._piece(min(left, MIB))
+            take(piece)
+            left -= len(piece)
+
+    def _piece(self, most: int) -> memoryview:
+        """Receive what is there. Under TLS that is one record, of 16 KiB at most: then as many as
+        the buffer takes, since hashing and writing each of them alone costs more than waiting.
+        """
+        view, filled = memoryview(self._buffer), 0
+        while filled < (most if self._tls else 1):
+            got = self._socket.recv_into(view[filled:most])
             if not got:
                 raise Refused("the connection ended within a body")
-            take(view[:got])
-            left -= got
+            filled += got
+        return view[:filled]

@@ -179,13 +179,16 @@ class Registry:
         A large body can reach its reader a moment before its line is written, so the log is read
         once it has not grown for 10 ms.
         """
-        size, deadline = -1, time.monotonic() + 1.0
-        while size != (now := self.access_path.stat().st_size) and time.monotonic() < deadline:
-            size = now
-            time.sleep(0.01)
+        self._await_quiet()
         found = map(_ACCESS.match, self.access_path.read_text().splitlines())
         lines = [AccessLine(m[1], m[2], int(m[3])) for m in found if m]
         return lines[since:]
+
+    def asked(self) -> int:
+        """How many requests there were so far; their lines are not kept, however many."""
+        self._await_quiet()
+        with self.access_path.open("rb") as log:
+            return sum(1 for _line in log)
 
     def stop(self) -> None:
         """End it politely; what it stored stays until the context is left."""
@@ -229,6 +232,12 @@ class Registry:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+    def _await_quiet(self) -> None:
+        size, deadline = -1, time.monotonic() + 1.0
+        while size != (now := self.access_path.stat().st_size) and time.monotonic() < deadline:
+            size = now
+            time.sleep(0.01)
 
     def _wait_for_port(self, process: subprocess.Popen[bytes]) -> int:
         deadline = time.monotonic() + START_SECONDS
