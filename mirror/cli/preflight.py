@@ -48,6 +48,13 @@ def preflight(
         list[Statement] | None,
         typer.Option("--attest", help="Vouch for what cannot be seen from here; recorded."),
     ] = None,
+    create_project: Annotated[
+        bool,
+        typer.Option(
+            "--create-project",
+            help="At a Harbor, make DEST's project, public, if there is none; needs credentials.",
+        ),
+    ] = False,
 ) -> Fault | None:
     """Check whether a registry is fit for Tanzu Kubernetes Grid, and say how to mend it."""
     from bom.errors import ReferenceFault
@@ -58,6 +65,7 @@ def preflight(
     from mirror.errors import Side
     from mirror.preflight.catalogue import CHECKS
     from mirror.preflight.cluster import read_cluster
+    from mirror.preflight.project import prepare
     from mirror.preflight.run import Rules, examine, unaddressed
     from mirror.preflight.scene import Question, Scene, Target
     from mirror.report import json
@@ -74,8 +82,16 @@ def preflight(
         else:
             reach = access(registry, Side.DESTINATION, {target.authority}, listener=listener)
             attested = frozenset(each.value for each in attest or ())
-            question = Question(target, reach, cluster=cluster, attested=attested, fips=fips)
+            question = Question(
+                target,
+                reach,
+                cluster=cluster,
+                attested=attested,
+                fips=fips,
+                create_project=create_project,
+            )
             with Scene(question, listener) as scene:
+                prepare(scene)
                 found = examine(scene, CHECKS, rules)
     if output.format is Format.JSON:
         print_result(json.dump(report.document(found)))

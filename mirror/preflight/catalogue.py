@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from mirror.preflight import service
+from mirror.preflight import harbor, rights, service, space
 from mirror.preflight.interface import Check
 
-CHECKS: tuple[Check, ...] = (*service.CHECKS,)
+# From REG-3 on: their families are by what they look at, and their numbers by what comes first.
+_REGISTRY = sorted(
+    (*rights.CHECKS, *harbor.CHECKS, *space.CHECKS),
+    key=lambda check: int(check.id.removeprefix("REG-")),
+)
+CHECKS: tuple[Check, ...] = (*service.CHECKS, *_REGISTRY)

@@ -1,0 +1,236 @@
+"""REG-3, REG-4 and REG-6: are the credentials good, may they write, does it take writes at all?"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from mirror.errors import Fault
+from mirror.preflight import harbor_api, writing
+from mirror.preflight.interface import Check, Verdict, failed, passed, untold
+from mirror.preflight.products import HARBOR, product
+from mirror.preflight.project import place
+from mirror.preflight.scene import Scene
+from mirror.preflight.standing import Standing, good, harbor_get, standing, voice
+from mirror.preflight.writing import Attempt, Reading
+from mirror.settings import (
+    MAX_NAMES_SHOWN,
+    PREFLIGHT_AT_A_TIME,
+    PREFLIGHT_REPOSITORIES,
+    PREFLIGHT_WRITES_SECONDS,
+)
+from mirror.text import printable
+from mirror.transfer.crew import Crew
+
+_DELETE = "pull,push,delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Writes:
+    """What came of trying to write to every repository."""
+
+    attempts: tuple[Attempt, ...]
+    """The first repository's first."""
+    wanted: int
+    """How many repositories there are to try."""
+    upload: Attempt | None = None
+    """The first repository's second question, where it was asked."""
+    troubles: tuple[str, ...] = ()
+    """What kept a repository from an answer."""
+
+    @property
+    def reading(self) -> Reading:
+        """What the first repository says of the whole registry."""
+        if self.upload and self.upload.reading in (Reading.CACHE, Reading.READ_ONLY):
+            return self.upload.reading
+        return self.attempts[0].reading
+
+    @property
+    def evidence(self) -> str:
+        """Each attempt in a line, the most telling first."""
+        lines = [f"PUT of an invalid manifest to {each}" for each in self.attempts]
+        lines += [f"POST of an upload to {self.upload}"] if self.upload else []
+        return "\n".join([*self.troubles, *lines][:MAX_NAMES_SHOWN])
+
+
+def writes(scene: Scene) -> Writes:
+    """Try to write everywhere; use it as ``scene.once(writes)``, where the standing is usable."""
+    if scene.question.create_project:
+        with suppress(Fault):
+            scene.once(place)
+    names = _to_try(scene)
+    first = _attempt(scene, names[0])
+    if first.reading is not Reading.MAY:
+        return Writes((first,), len(names))
+    known, upload = scene.once(voice), None
+    if scene.once(product).name != HARBOR:
+        # Nothing else tells a pull-through cache; Harbor gives a robot's upload not back.
+        upload = writing.upload(known.probe, names[0], known.header(names[0]))
+        if upload.reading is not Reading.MAY:
+            return Writes((first,), len(names), upload)
+    return _rest(scene, names, first, upload)
+
+
+def _to_try(scene: Scene) -> tuple[str, ...]:
+    """Every repository; of a Harbor, which decides by project, one of each project."""
+    names = writing.repositories(scene)
+    if scene.once(product).name != HARBOR:
+        return names
+    return tuple({name.partition("/")[0]: name for name in reversed(names)}.values())
+
+
+def _attempt(scene: Scene, name: str) -> Attempt:
+    known = scene.once(voice)
+    header = known.header(name)
+    return writing.manifest(known.probe, name, header, lambda: known.header(name, _DELETE))
+
+
+def _rest(scene: Scene, names: tuple[str, ...], first: Attempt, upload: Attempt | None) -> Writes:
+    """The other repositories, as many as there is time for."""
+    until = scene.remaining - PREFLIGHT_WRITES_SECONDS
+
+    def act(name: str) -> Attempt | None:
+        return _attempt(scene, name) if scene.remaining > until else None
+
+    outcomes = Crew(PREFLIGHT_AT_A_TIME, keep_going=True).run(names[1:PREFLIGHT_REPOSITORIES], act)
+    found = sorted((o.result for o in outcomes if o.result), key=lambda each: each.repository)
+    troubles = tuple(sorted(f"{o.item}: {printable(str(o.fault))}" for o in outcomes if o.fault))
+    return Writes((first, *found), len(names), upload, troubles)
+
+
+# --- the checks -------------------------------------------------------------------------------
+
+
+def authenticated(scene: Scene) -> Verdict:
+    """REG-3. Harbor and some token services take a wrong password for nobody's, without a word."""
+    return scene.once(standing).verdict
+
+
+def may_write(scene: Scene) -> Verdict:
+    """REG-4. Tried by a manifest that no registry stores (facts: measured on each of them)."""
+    whose = scene.once(standing)
+    if not whose.usable:
+        return whose.lacking
+    found = scene.once(writes)
+    if found.reading in _OTHERS_MATTER:
+        return untold(f"cannot be told before {_OTHERS_MATTER[found.reading]} is mended")
+    for judge in (_stored, _refused, _unclear):
+        if verdict := judge(scene, whose, found):
+            return verdict
+    count = len(found.attempts)
+    where = f"{count} repositories" if count > 1 else found.attempts[0].repository
+    if scene.once(product).name == HARBOR:
+        where = (
+            f"project {found.attempts[0].repository.partition('/')[0]}"
+            if count == 1
+            else (f"{count} projects")
+        )
+    return passed(f"{whose.name} may write to {where}", found.evidence)
+
+
+_OTHERS_MATTER = {
+    Reading.READ_ONLY: "REG-6",
+    Reading.CACHE: "REG-6",
+    Reading.NO_PROJECT: "REG-5",
+    Reading.PROXY_PROJECT: "REG-5",
+}
+
+
+def _stored(_scene: Scene, _whose: Standing, found: Writes) -> Verdict | None:
+    wrong = next((each for each in found.attempts if each.reading is Reading.STORED), None)
+    if wrong is None:
+        return None
+    said = f"it stores a manifest under a digest that is not its own ({wrong.answer.status})"
+    fix = "use a registry that verifies digests: pulls by digest cannot be trusted here"
+    return failed(said, found.evidence, fix=fix)
+
+
+def _refused(scene: Scene, whose: Standing, found: Writes) -> Verdict | None:
+    attempts = [*found.attempts, *([found.upload] if found.upload else [])]
+    for reading, (said, fix) in _REFUSALS.items():
+        names = [each.repository for each in attempts if each.reading is reading]
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            if reading is Reading.MAY_NOT and scene.once(product).name == HARBOR:
+                fix = _HARBOR_ROLE.format(project=names[0].partition("/")[0])
+            summary = said.format(who=whose.name, where=f"{names[0]}{more}")
+            return failed(summary, found.evidence, fix=fix.format(first=names[0]))
+    return None
+
+
+_HARBOR_ROLE = (
+    "Projects > {project} > Members: give it the role Developer; a robot: Push and Pull Repository"
+)
+_REFUSALS = {
+    Reading.MAY_NOT: (
+        "{who} may not write to {where}",
+        "give this account the right to push there, or name another one with --username",
+    ),
+    Reading.NO_REPOSITORY: (
+        "there is no repository {where}, and a push does not make one",
+        "make it first; at ECR: aws ecr create-repository --repository-name {first}",
+    ),
+    Reading.BAD_NAME: (
+        "it takes no repository of the name {where}",
+        "choose another project in DEST: it allows no name of that form or depth",
+    ),
+}
+
+
+def _unclear(_scene: Scene, _whose: Standing, found: Writes) -> Verdict | None:
+    """No answer is no pass, for a single repository either."""
+    odd = [each for each in found.attempts if each.reading is Reading.ODD]
+    if odd:
+        where, status = odd[0].repository, odd[0].answer.status
+        return untold(f"an attempt to write to {where} answered {status}", found.evidence)
+    tried = len(found.attempts)
+    if tried < found.wanted:
+        said = f"only {tried} of {found.wanted} repositories could be tried"
+        return untold(said, found.evidence, fix="run it again when the registry is less busy")
+    return None
+
+
+def writable(scene: Scene) -> Verdict:
+    """REG-6. Maintenance ends some day, a cache of another registry takes no push ever."""
+    harbor = scene.once(product).name == HARBOR
+    if harbor and good(scene):
+        told = harbor_api.read_only(harbor_get(scene, "/systeminfo").json())
+        if told is not None:
+            said = "GET /api/v2.0/systeminfo: read_only is {}"
+            return (
+                _maintenance(said.format("true"), harbor=True)
+                if told
+                else (passed("Harbor is not read-only", said.format("false")))
+            )
+    whose = scene.once(standing)
+    if whose.usable:
+        found = scene.once(writes)
+        reading, evidence = found.reading, found.evidence
+    else:
+        attempt = scene.once(writing.stranger)
+        reading, evidence = attempt.reading, f"PUT of an invalid manifest to {attempt}"
+    if reading in (Reading.READ_ONLY, Reading.CACHE):
+        return _maintenance(evidence, harbor=harbor, cache=reading is Reading.CACHE)
+    if reading is Reading.ODD:
+        return untold("it does not say whether it takes writes", evidence)
+    if not whose.usable and not harbor:
+        # Only Harbor speaks of its read-only mode before it asks who one is (measured).
+        return whose.lacking
+    return passed("it takes writes", evidence)
+
+
+def _maintenance(evidence: str, *, harbor: bool, cache: bool = False) -> Verdict:
+    if cache:
+        fix = "push to a registry of its own; this one has proxy.remoteurl set, and takes no push"
+        return failed("it is a pull-through cache of another registry", evidence, fix=fix)
+    fix = "end its maintenance: storage.maintenance.readonly.enabled: false, and restart it"
+    if harbor:
+        fix = "Administration > Configuration > System Settings: clear Repository Read Only"
+    return failed("it is read-only", evidence, fix=fix)
+
+
+CHECKS = (
+    Check("REG-3", "the credentials are good", authenticated, needs=("API-1",)),
+    Check("REG-4", "they may write to every repository", may_write, needs=("API-1",)),
+    Check("REG-6", "it takes writes", writable, needs=("API-1",)),
+)
