@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mirror.errors import Fault
 from mirror.preflight import harbor_api, writing
@@ -11,8 +12,9 @@ from mirror.preflight.interface import Check, Verdict, failed, passed, untold
 from mirror.preflight.products import HARBOR, product
 from mirror.preflight.project import place
 from mirror.preflight.scene import Scene
-from mirror.preflight.standing import Standing, good, harbor_get, standing, voice
+from mirror.preflight.standing import Standing, Voice, good, harbor_get, standing, voice
 from mirror.preflight.writing import Attempt, Reading
+from mirror.registry.probe import Probe
 from mirror.settings import (
     MAX_NAMES_SHOWN,
     PREFLIGHT_AT_A_TIME,
@@ -23,6 +25,7 @@ from mirror.text import printable
 from mirror.transfer.crew import Crew
 
 _DELETE = "pull,push,delete"
+Question = Callable[[Probe, str, str, Callable[[], str]], Attempt]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +36,23 @@ class Writes:
     """The first repository's first."""
     wanted: int
     """How many repositories there are to try."""
-    upload: Attempt | None = None
-    """The first repository's second question, where it was asked."""
+    second: Attempt | None = None
+    """The second question, about the first repository, where it was asked."""
     troubles: tuple[str, ...] = ()
     """What kept a repository from an answer."""
 
     @property
     def reading(self) -> Reading:
         """What the first repository says of the whole registry."""
-        if self.upload and self.upload.reading in (Reading.CACHE, Reading.READ_ONLY):
-            return self.upload.reading
+        if self.second and self.second.reading in (Reading.CACHE, Reading.READ_ONLY):
+            return self.second.reading
         return self.attempts[0].reading
 
     @property
     def evidence(self) -> str:
         """Each attempt in a line, the most telling first."""
         lines = [f"PUT of an invalid manifest to {each}" for each in self.attempts]
-        lines += [f"POST of an upload to {self.upload}"] if self.upload else []
+        lines += [f"PUT of a manifest without its blobs to {self.second}"] if self.second else []
         return "\n".join([*self.troubles, *lines][:MAX_NAMES_SHOWN])
 
 
@@ -58,17 +61,15 @@ def writes(scene: Scene) -> Writes:
     if scene.question.create_project:
         with suppress(Fault):
             scene.once(place)
-    names = _to_try(scene)
-    first = _attempt(scene, names[0])
+    names, known = _to_try(scene), scene.once(voice)
+    first = _attempt(known, names[0])
     if first.reading is not Reading.MAY:
         return Writes((first,), len(names))
-    known, upload = scene.once(voice), None
-    if scene.once(product).name != HARBOR:
-        # Nothing else tells a pull-through cache; Harbor gives a robot's upload not back.
-        upload = writing.upload(known.probe, names[0], known.header(names[0]))
-        if upload.reading is not Reading.MAY:
-            return Writes((first,), len(names), upload)
-    return _rest(scene, names, first, upload)
+    if scene.once(product).name == HARBOR:
+        return _rest(scene, known, names, Writes((first,), len(names)))
+    begun = Writes((first,), len(names), _attempt(known, names[0], writing.incomplete))
+    told = begun.second is not None and begun.second.reading is not Reading.MAY
+    return begun if told else _rest(scene, known, names, begun)
 
 
 def _to_try(scene: Scene) -> tuple[str, ...]:
@@ -79,23 +80,22 @@ def _to_try(scene: Scene) -> tuple[str, ...]:
     return tuple({name.partition("/")[0]: name for name in reversed(names)}.values())
 
 
-def _attempt(scene: Scene, name: str) -> Attempt:
-    known = scene.once(voice)
+def _attempt(known: Voice, name: str, question: Question = writing.misnamed) -> Attempt:
     header = known.header(name)
-    return writing.manifest(known.probe, name, header, lambda: known.header(name, _DELETE))
+    return question(known.probe, name, header, lambda: known.header(name, _DELETE))
 
 
-def _rest(scene: Scene, names: tuple[str, ...], first: Attempt, upload: Attempt | None) -> Writes:
+def _rest(scene: Scene, known: Voice, names: tuple[str, ...], begun: Writes) -> Writes:
     """The other repositories, as many as there is time for."""
     until = scene.remaining - PREFLIGHT_WRITES_SECONDS
 
     def act(name: str) -> Attempt | None:
-        return _attempt(scene, name) if scene.remaining > until else None
+        return _attempt(known, name) if scene.remaining > until else None
 
     outcomes = Crew(PREFLIGHT_AT_A_TIME, keep_going=True).run(names[1:PREFLIGHT_REPOSITORIES], act)
     found = sorted((o.result for o in outcomes if o.result), key=lambda each: each.repository)
     troubles = tuple(sorted(f"{o.item}: {printable(str(o.fault))}" for o in outcomes if o.fault))
-    return Writes((first, *found), len(names), upload, troubles)
+    return replace(begun, attempts=(*begun.attempts, *found), troubles=troubles)
 
 
 # --- the checks -------------------------------------------------------------------------------
@@ -118,13 +118,11 @@ def may_write(scene: Scene) -> Verdict:
         if verdict := judge(scene, whose, found):
             return verdict
     count = len(found.attempts)
-    where = f"{count} repositories" if count > 1 else found.attempts[0].repository
-    if scene.once(product).name == HARBOR:
-        where = (
-            f"project {found.attempts[0].repository.partition('/')[0]}"
-            if count == 1
-            else (f"{count} projects")
-        )
+    harbor = scene.once(product).name == HARBOR
+    one = found.attempts[0].repository
+    where = f"project {one.partition('/')[0]}" if harbor else one
+    if count > 1:
+        where = f"{count} {'projects' if harbor else 'repositories'}"
     return passed(f"{whose.name} may write to {where}", found.evidence)
 
 
@@ -146,7 +144,7 @@ def _stored(_scene: Scene, _whose: Standing, found: Writes) -> Verdict | None:
 
 
 def _refused(scene: Scene, whose: Standing, found: Writes) -> Verdict | None:
-    attempts = [*found.attempts, *([found.upload] if found.upload else [])]
+    attempts = [*found.attempts, *([found.second] if found.second else [])]
     for reading, (said, fix) in _REFUSALS.items():
         names = [each.repository for each in attempts if each.reading is reading]
         if names:

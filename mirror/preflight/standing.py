@@ -142,7 +142,7 @@ def _basic(
     if scene.once(root).status == 200:
         told, name = "an attempt to write", writing.repositories(scene)[0]
         header = login.basic()
-        written = writing.manifest(scene.account, name, header, lambda: header)
+        written = writing.misnamed(scene.account, name, header, lambda: header)
         answer, known = written.answer, written.reading not in (Reading.ODD, Reading.READ_ONLY)
     else:
         answer = scene.account.ask("GET", "/v2/", authorization=login.basic())

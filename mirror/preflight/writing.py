@@ -1,27 +1,38 @@
 """May somebody write? Two questions that leave nothing behind, and what their answers mean.
 
 The first puts a manifest under a digest that is not its own: whoever may write is told that it is
-wrong, anybody else that he may not. The second begins an upload and gives it back; it is asked
-only where the first says nothing about a pull-through cache.
+wrong, anybody else that he may not. A pull-through cache answers as if it took writes; the second
+puts a manifest whose blobs nobody has, which such a cache refuses in other words than a registry.
+An upload that is begun and cancelled would tell the same, and leaves a file at distribution 2.8
+(measured).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
 from mirror.errors import RegistryFault
 from mirror.oci import mediatypes
 from mirror.oci.digest import Digest
+from mirror.oci.strictjson import canonical
 from mirror.preflight.scene import Scene
 from mirror.registry.probe import Answer, Probe
 
 # The TKG BOM's own image: whatever the release, a push makes this repository.
 _PROBABLE = "tkg-bom"
-_BODY = b"{}"
 _NOBODYS = Digest("0" * 64)
+_INCOMPLETE = {
+    "schemaVersion": 2,
+    "mediaType": mediatypes.OCI_MANIFEST,
+    "config": {
+        "mediaType": "application/vnd.oci.image.config.v1+json",
+        "digest": str(_NOBODYS),
+        "size": 2,
+    },
+    "layers": [],
+}
 _READ_ONLY = ("read only", "read-only", "readonly", "maintenance")
 _PROXY_PROJECT = ("proxy project", "proxy cache project")
 _FULL = "exceed the configured upper limit"
@@ -47,6 +58,10 @@ class Reading(StrEnum):
     ODD = auto()
 
 
+# What the second question may find out that the first did not.
+_STANDS = frozenset({Reading.CACHE, Reading.READ_ONLY, Reading.MAY_NOT})
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One attempt to write to a repository. ``left`` says what became of what was stored."""
@@ -70,10 +85,10 @@ def repositories(scene: Scene) -> tuple[str, ...]:
 
 def stranger(scene: Scene) -> Attempt:
     """What somebody without a login is told; use it as ``scene.once(stranger)``."""
-    return manifest(scene.stranger, repositories(scene)[0], "", str)
+    return misnamed(scene.stranger, repositories(scene)[0], "", str)
 
 
-def manifest(
+def misnamed(
     probe: Probe, repository: str, authorization: str, eraser: Callable[[], str]
 ) -> Attempt:
     """Put a manifest under a wrong digest; ``eraser`` gives the right to delete one.
@@ -81,18 +96,42 @@ def manifest(
     Registries verify the digest before they store anything (measured: distribution 2.8.2 and 3.1.1,
     Harbor 2.9.5); one that does not is rid of it at once.
     """
-    path = f"/v2/{repository}/manifests/{_NOBODYS}"
-    headers = {"Content-Type": mediatypes.OCI_MANIFEST}
-    answer = probe.ask("PUT", path, headers=headers, body=_BODY, authorization=authorization)
+    answer = _put(probe, repository, _NOBODYS, b"{}", authorization)
+    left = ""
     reading = read(answer)
-    left = _erase(probe, repository, eraser) if reading is Reading.STORED else ""
+    if reading is Reading.STORED:
+        left = _erase(probe, repository, (_NOBODYS, Digest.of(b"{}")), eraser)
     return Attempt(repository, answer, reading, left)
 
 
-def _erase(probe: Probe, repository: str, eraser: Callable[[], str]) -> str:
-    """Delete what was stored, under the name it was given and under its own."""
+def incomplete(
+    probe: Probe, repository: str, authorization: str, eraser: Callable[[], str]
+) -> Attempt:
+    """Put a manifest whose blobs nobody has, by its own digest.
+
+    A registry misses the blobs, 400 or 404; a cache takes no manifest at all, 405 (measured on
+    distribution 2.8.2). One that looks for no blobs stores it, which the specification allows.
+    """
+    body = canonical(_INCOMPLETE)
+    answer = _put(probe, repository, Digest.of(body), body, authorization)
+    reading, left = read(answer), ""
+    if reading is Reading.STORED:
+        left = _erase(probe, repository, (Digest.of(body),), eraser)
+    return Attempt(repository, answer, reading if reading in _STANDS else Reading.MAY, left)
+
+
+def _put(probe: Probe, repository: str, digest: Digest, body: bytes, authorization: str) -> Answer:
+    path = f"/v2/{repository}/manifests/{digest}"
+    headers = {"Content-Type": mediatypes.OCI_MANIFEST}
+    return probe.ask("PUT", path, headers=headers, body=body, authorization=authorization)
+
+
+def _erase(
+    probe: Probe, repository: str, digests: Iterable[Digest], eraser: Callable[[], str]
+) -> str:
+    """Delete what was stored; what came of it, in words."""
     told = []
-    for digest in (_NOBODYS, Digest.of(_BODY)):
+    for digest in digests:
         try:
             path = f"/v2/{repository}/manifests/{digest}"
             status = str(probe.ask("DELETE", path, authorization=eraser()).status)
@@ -100,18 +139,6 @@ def _erase(probe: Probe, repository: str, eraser: Callable[[], str]) -> str:
             status = fault.fact
         told.append(f"DELETE of {str(digest)[:14]}... answered {status}")
     return ", ".join(told)
-
-
-def upload(probe: Probe, repository: str, authorization: str) -> Attempt:
-    """Begin an upload and give it back, as far as the registry lets us (spec: best effort)."""
-    path = f"/v2/{repository}/blobs/uploads/"
-    answer = probe.ask("POST", path, authorization=authorization)
-    reading = read(answer)
-    if answer.status != 202:
-        return Attempt(repository, answer, Reading.ODD if answer.status < 400 else reading)
-    with suppress(RegistryFault):
-        probe.at(answer.header("location"), "DELETE", authorization)
-    return Attempt(repository, answer, Reading.MAY)
 
 
 def read(answer: Answer) -> Reading:
