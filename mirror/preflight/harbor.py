@@ -43,9 +43,8 @@ def public_project(scene: Scene) -> Verdict:
     if not found.public:
         fix = f"Projects > {found.name} > Configuration: tick Public"
         said = f"project {found.name} is private: TKG pulls without any login"
-        return failed(said, _made(found), fix=fix)
-    told = f"{_made(found)}; " if found.made else ""
-    return passed(f"{told}project {found.name} is public, and no proxy cache")
+        return failed(f"{said}{_after(found)}", fix=fix)
+    return passed(f"project {found.name} is public, and no proxy cache{_after(found)}")
 
 
 def _elsewhere(scene: Scene) -> Verdict:
@@ -59,8 +58,8 @@ def _elsewhere(scene: Scene) -> Verdict:
     return skipped("only Harbor has projects")
 
 
-def _made(found: Place) -> str:
-    return f"--create-project: {found.made}" if found.made else ""
+def _after(found: Place) -> str:
+    return f" (--create-project: {found.made})" if found.made else ""
 
 
 def _absent(scene: Scene, found: Place) -> Verdict:
@@ -68,18 +67,13 @@ def _absent(scene: Scene, found: Place) -> Verdict:
     if found.exists:
         fix = f"Projects > {found.name} > Configuration: tick Public"
         said = f"project {found.name} is private: TKG pulls without any login"
-        return failed(said, _made(found), fix=fix)
-    by_hand = _by_hand(scene, found.name)
-    again = "" if found.made else "run it again with --create-project and credentials, or: "
-    fix = f"{again}Projects > New Project {found.name}, Access Level Public; or: {by_hand}"
+        return failed(f"{said}{_after(found)}", fix=fix)
+    again = "" if found.made else "give --create-project with credentials, or in Harbor: "
+    fix = f"{again}Projects > New Project {found.name}, Access Level Public"
+    said = f"there is no project {found.name}"
     if found.exists is None:
         said = f"there is no public project {found.name}: it is missing or private"
-        return failed(_with(said, found), fix=fix)
-    return failed(_with(f"there is no project {found.name}", found), fix=fix)
-
-
-def _with(said: str, found: Place) -> str:
-    return f"{said}; {_made(found)}" if found.made else said
+    return failed(f"{said}{_after(found)}", _by_hand(scene, found.name), fix=fix)
 
 
 def _by_hand(scene: Scene, name: str) -> str:

@@ -66,6 +66,8 @@ class Standing:
 def standing(scene: Scene) -> Standing:
     """Try the credentials; use it as ``scene.once(standing)``."""
     challenge = scene.once(asked)
+    if challenge is None:
+        return Standing(skipped("it asks nobody for a login"))
     login = scene.login
     if login is None:
         return Standing(skipped("no credentials were given", fix=GIVE), challenge)
@@ -73,8 +75,6 @@ def standing(scene: Scene) -> Standing:
         fix = "name its CA with --ca-file instead of --insecure-skip-tls-verify"
         why = "credentials go to nobody whose certificate was not verified"
         return Standing(untold(why, fix=fix), challenge)
-    if challenge is None:
-        return Standing(skipped("it asks nobody for a login: these are never sent"), None)
     if scene.once(product).name == HARBOR:
         return _harbor(scene, login, challenge)
     if challenge.scheme == "bearer":
