@@ -12,7 +12,7 @@ from mirror.preflight.interface import Check, Verdict, failed, passed, untold
 from mirror.preflight.products import HARBOR, product
 from mirror.preflight.project import place
 from mirror.preflight.scene import Scene
-from mirror.preflight.standing import Standing, Voice, good, harbor_get, standing, voice
+from mirror.preflight.standing import Standing, Voice, good, harbor_get, standing, usable, voice
 from mirror.preflight.writing import Attempt, Reading
 from mirror.registry.probe import Probe
 from mirror.settings import (
@@ -51,7 +51,8 @@ class Writes:
     @property
     def evidence(self) -> str:
         """Each attempt in a line, the most telling first."""
-        lines = [f"PUT of an invalid manifest to {each}" for each in self.attempts]
+        telling = sorted(self.attempts, key=lambda each: each.reading is Reading.MAY)
+        lines = [f"PUT of an invalid manifest to {each}" for each in telling]
         lines += [f"PUT of a manifest without its blobs to {self.second}"] if self.second else []
         return "\n".join([*self.troubles, *lines][:MAX_NAMES_SHOWN])
 
@@ -200,8 +201,8 @@ def writable(scene: Scene) -> Verdict:
                 if told
                 else (passed("Harbor is not read-only", said.format("false")))
             )
-    whose = scene.once(standing)
-    if whose.usable:
+    known = usable(scene)
+    if known:
         found = scene.once(writes)
         reading, evidence = found.reading, found.evidence
     else:
@@ -211,9 +212,9 @@ def writable(scene: Scene) -> Verdict:
         return _maintenance(evidence, harbor=harbor, cache=reading is Reading.CACHE)
     if reading is Reading.ODD:
         return untold("it does not say whether it takes writes", evidence)
-    if not whose.usable and not harbor:
+    if not known and not harbor:
         # Only Harbor speaks of its read-only mode before it asks who one is (measured).
-        return whose.lacking
+        return scene.once(standing).lacking
     return passed("it takes writes", evidence)
 
 

@@ -82,13 +82,19 @@ def standing(scene: Scene) -> Standing:
     return Standing(*_basic(scene, login, challenge))
 
 
-def good(scene: Scene) -> Standing | None:
-    """The same where there are good credentials; None for whatever reason there are none."""
+def usable(scene: Scene) -> Standing | None:
+    """The same where it helps; None where it does not, or could not be found out."""
     try:
         found = scene.once(standing)
     except Fault:
         return None
-    return found if found.login else None
+    return found if found.usable else None
+
+
+def good(scene: Scene) -> Standing | None:
+    """The same where there are good credentials; None for whatever reason there are none."""
+    found = usable(scene)
+    return found if found and found.login else None
 
 
 def asked(scene: Scene) -> Challenge | None:

@@ -13,7 +13,8 @@ A pretend Harbor answers each path of its API with whatever value a test wants:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from mirror.errors import Side
@@ -45,6 +46,7 @@ def look(
     expected: Expected | None = None,
     create: bool = False,
     tls: TlsOptions | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Verdict]:
     """Each check's verdict by its id; speaks plain HTTP where no ``tls`` is given."""
     target = Target.parse(f"{host}/{project}" if project else host)
@@ -56,7 +58,7 @@ def look(
         credentials=CredentialStore(given=given, environment={}),
     )
     question = Question(target, access, expected=expected, create_project=create)
-    with Scene(question) as scene:
+    with Scene(question, clock=clock) as scene:
         found = examine(scene, (*service.CHECKS, *checks), Rules())
     return {each.check.id: each.verdict for each in found.findings}
 
@@ -89,7 +91,8 @@ def files(storage: Path) -> list[str]:
 def pretend_harbor(fake: FakeRegistry) -> dict[str, object]:
     """Let a fake pass for Harbor; what it answers to each path of its API is in the dictionary.
 
-    A path that is not there has 404; a Reply is sent as it is. Every login is good.
+    A path that is not there has 404; a Reply is sent as it is. ``POST /projects`` is for one method
+    alone. Every login is good.
     """
     answers: dict[str, object] = {}
     challenge = f'Bearer realm="{fake.url}/service/token",service="harbor-registry"'
@@ -121,9 +124,8 @@ def _api(answers: dict[str, object]) -> Behaviour:
         path = request.path.removeprefix("/api/v2.0")
         if path == "/ping":
             return Reply(200, {"Content-Type": "text/plain"}, b"Pong")
-        if path not in answers:
-            return error_reply(404, "NOT_FOUND")
-        value = answers[path]
+        missing = error_reply(404, "NOT_FOUND")
+        value = answers.get(f"{request.method} {path}", answers.get(path, missing))
         return value if isinstance(value, Reply) else json_reply(value)
 
     return behave

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,6 +86,15 @@ def test_one_repository_without_an_answer_is_no_pass(fake: FakeRegistry) -> None
     found = look(fake.host, RIGHTS, expected=paths("antrea", "pause"))["REG-4"]
     assert found.unknown
     assert "tkg/pause" in found.summary
+
+
+def test_repositories_for_which_there_is_no_time_are_no_pass(fake: FakeRegistry) -> None:
+    ticks = itertools.count()
+    names = paths(*(f"app-{n}" for n in range(60)))
+    found = look(fake.host, RIGHTS, expected=names, clock=lambda: float(next(ticks)))["REG-4"]
+    assert found.unknown
+    assert "of 60 repositories" in found.summary
+    assert fake.count("PUT", "/manifests/") < 30
 
 
 @pytest.mark.parametrize("status", [429, 500, 302])
@@ -215,7 +224,7 @@ def test_a_registry_that_is_in_maintenance_in_its_own_words(fake: FakeRegistry) 
 
 
 @pytest.fixture
-def believer(fake: FakeRegistry) -> Iterator[FakeRegistry]:
+def believer(fake: FakeRegistry) -> FakeRegistry:
     """A registry that believes every digest, as toys do."""
 
     def store(request: Request, _go: Go) -> Reply:
