@@ -190,6 +190,17 @@ LEVEL_HOLD = 15.0
 # each its turn. Addresses of one that are tried: an endpoint has one in each zone, three mostly.
 ENDPOINTS_AT_A_TIME = 8
 ENDPOINT_ADDRESSES = 8
+# Requests of one check at a time: distribution and Harbor take that without a 429.
+PREFLIGHT_AT_A_TIME = 8
+# Repositories whose write rights are tried, and seconds for all of them: a TKG release has some
+# 300, and each costs one or two requests.
+PREFLIGHT_REPOSITORIES = 1000
+PREFLIGHT_WRITES_SECONDS = 15.0
+# Requests that find out what of a bundle is there already, and seconds for all of them.
+PREFLIGHT_LOOKS = 4000
+PREFLIGHT_LOOKS_SECONDS = 15.0
+# Share of what is to be uploaded that must be free besides: manifests, and what Harbor adds.
+QUOTA_SLACK = 0.1
 # Share of a token's life after which it is renewed before the registry says no.
 TOKEN_RENEWAL = 0.8
 # Seconds a token lives if its issuer does not say (token specification).

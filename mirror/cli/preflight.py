@@ -63,6 +63,13 @@ def preflight(
             help="Ask nothing; print a line of shell that tests the registry on a TKG node.",
         ),
     ] = False,
+    create_project: Annotated[
+        bool,
+        typer.Option(
+            "--create-project",
+            help="At a Harbor, make DEST's project, public, if there is none; needs credentials.",
+        ),
+    ] = False,
 ) -> Fault | None:
     """Check whether a registry is fit for Tanzu Kubernetes Grid, and say how to mend it."""
     from bom.errors import ReferenceFault
@@ -74,6 +81,7 @@ def preflight(
     from mirror.preflight import nodetest
     from mirror.preflight.catalogue import CHECKS
     from mirror.preflight.cluster import read_cluster
+    from mirror.preflight.project import prepare
     from mirror.preflight.run import Rules, examine, unaddressed
     from mirror.preflight.scene import Question, Scene, Target
     from mirror.report import json
@@ -105,8 +113,10 @@ def preflight(
                 attested=attested,
                 fips=fips,
                 aws_region=aws_region,
+                create_project=create_project,
             )
             with Scene(question, listener) as scene:
+                prepare(scene)
                 found = examine(scene, CHECKS, rules)
     if output.format is Format.JSON:
         print_result(json.dump(report.document(found)))

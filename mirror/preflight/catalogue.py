@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from mirror.preflight import design, endpoints, outside, ranges, service, variables
+from mirror.preflight import (
+    design,
+    endpoints,
+    harbor,
+    outside,
+    ranges,
+    rights,
+    service,
+    space,
+    variables,
+)
 from mirror.preflight.interface import Check
+
+# From REG-3 on: their families are by what they look at, and their numbers by what comes first.
+_REGISTRY = sorted(
+    (*rights.CHECKS, *harbor.CHECKS, *space.CHECKS),
+    key=lambda check: int(check.id.removeprefix("REG-")),
+)
 
 CHECKS: tuple[Check, ...] = (
     *service.CHECKS,
+    *_REGISTRY,
     *outside.CHECKS,
     *variables.CHECKS,
     *ranges.CHECKS,

@@ -214,13 +214,7 @@ class Authorizer:
             raise self._fault(Misbehaved, "cannot log in", str(cause)) from None
         service = challenge.parameters.get("service", "")
         if found and found.identity:
-            form = {
-                "grant_type": "refresh_token",
-                "refresh_token": found.secret.reveal(),
-                "service": service,
-                "scope": " ".join(scopes),
-                "client_id": "tkg-mirror",
-            }
+            form = refresh_form(found, service, scopes)
             return self._read(self._log_in(found, lambda: self._ask("POST", url, {}, form)))
         for name, value in (("service", service), *(("scope", scope) for scope in scopes)):
             url = url.copy_add_param(name, value) if value else url
@@ -247,6 +241,17 @@ class Authorizer:
         life = answer.get("expires_in")
         seconds = float(life) if type(life) is int and 0 < life < 10**9 else TOKEN_LIFE
         return f"Bearer {token}", seconds
+
+
+def refresh_form(found: Credentials, service: str, scopes: Scopes) -> dict[str, str]:
+    """What is posted to a token service for a refresh token (docker's "OAuth2 token" page)."""
+    return {
+        "grant_type": "refresh_token",
+        "refresh_token": found.secret.reveal(),
+        "service": service,
+        "scope": " ".join(scopes),
+        "client_id": "tkg-mirror",
+    }
 
 
 def _unknown(fault: RegistryFault) -> bool:

@@ -17,9 +17,11 @@ import httpx
 from mirror.oci.strictjson import parse_object
 from mirror.registry import policy
 from mirror.registry.access import Access
+from mirror.registry.auth import refresh_form
 from mirror.registry.challenge import Challenge, parse_challenges
 from mirror.registry.connection import Ask, Connection
 from mirror.registry.credentials import Credentials, CredentialStore
+from mirror.registry.redact import FORM, masked
 from mirror.registry.wire import ACCEPT_MANIFESTS
 from mirror.settings import MAX_ERROR_ANSWER, MAX_TOKEN_ANSWER
 from mirror.text import printable
@@ -33,6 +35,8 @@ class Answer:
     headers: Mapping[str, tuple[str, ...]]
     body: bytes = field(repr=False)
     """Its first ``limit`` bytes; empty for a HEAD."""
+    told: bytes = field(default=b"", repr=False)
+    """The same without the secrets of its request, which some proxies repeat."""
 
     def header(self, name: str) -> str:
         """The first value of a header, or nothing."""
@@ -46,7 +50,7 @@ class Answer:
     @property
     def text(self) -> str:
         """The body as one printable line of at most 300 characters, for evidence."""
-        return printable(self.body.decode("utf-8", "replace"))
+        return printable((self.told or self.body).decode("utf-8", "replace"))
 
     def json(self) -> Any:
         """The body as JSON; None where it is none. Values may be of any type: check them."""
@@ -136,6 +140,10 @@ class Probe:
         realm = challenge.parameters.get("realm", "")
         url = self._wire.allowed(what, policy.realm, self._wire.root, realm, self._wire.others)
         service = challenge.parameters.get("service", "")
+        if login and login.identity:
+            form = str(httpx.QueryParams(refresh_form(login, service, scopes))).encode()
+            asked = Ask("POST", url, what, (), {"Content-Type": FORM}, form)
+            return self._sent(asked, "", MAX_TOKEN_ANSWER)
         for name, value in (("service", service), *(("scope", scope) for scope in scopes)):
             url = url.copy_add_param(name, value) if value else url
         ask = Ask("GET", url, what)
@@ -147,7 +155,8 @@ class Probe:
             body = self._wire.bounded(response, limit, ask.what, strict=False)
             names = {name.lower() for name in response.headers}
             headers = {name: tuple(response.headers.get_list(name)) for name in names}
-            return Answer(response.status_code, headers, body)
+            told = masked(body, response.request)
+            return Answer(response.status_code, headers, body, told)
 
 
 def bearer(answer: Answer) -> str:

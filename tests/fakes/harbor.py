@@ -25,7 +25,10 @@ The rules of a project are attributes, and may be changed at any time:
         project.signed.add(image.manifest.digest)
         project.prevent_vulnerable = True                   # 412 as well: nothing is scanned
         project.proxy_cache = True                          # 403 on every write
+        project.retention = [kept("latestPushedK")]         # told to those who may see policies
         harbor.system.read_only = True                      # 403 on every write anywhere
+        harbor.system.scanner = False                       # no trivy: nothing is prevented
+        harbor.system.unhealthy.add("jobservice")
 
 Tokens end with `expire_tokens`, or by themselves with `limit_tokens`. An image is put in past all
 rules with `add`; what a client did is in `requests`:

@@ -42,6 +42,7 @@ class Api:
                 ("GET", f"/projects/{name}", self._project),
                 ("GET", f"/projects/{name}/summary", self._summary),
                 ("GET", f"/projects/{name}/immutabletagrules", self._immutable),
+                ("GET", "/retentions/(?P<number>[0-9]+)", self._retention),
             )
         ]
 
@@ -60,9 +61,9 @@ class Api:
         return Reply(200, {"Content-Type": "text/plain; charset=utf-8"}, b"Pong")
 
     def _health(self, _request: Request, _caller: Caller) -> Reply:
+        names = (*COMPONENTS, "trivy") if self._system.scanner else COMPONENTS
         states = [
-            {"name": name, "status": _healthy(name not in self._system.unhealthy)}
-            for name in COMPONENTS
+            {"name": name, "status": _healthy(name not in self._system.unhealthy)} for name in names
         ]
         return json_reply({"status": _healthy(not self._system.unhealthy), "components": states})
 
@@ -151,6 +152,21 @@ class Api:
             return _hidden(caller)
         return json_reply([{"id": 1, "disabled": False}] if project.immutable else [])
 
+    def _retention(self, _request: Request, caller: Caller, number: str) -> Reply:
+        """For those who may read the project's policies [S]; to others it is forbidden."""
+        if not caller.known:
+            return _unauthorized()
+        projects = self._system.projects.values()
+        owner = next((p for p in projects if p.retention_id == int(number)), None)
+        if owner is None or owner.retention is None:
+            return error_reply(404, "NOT_FOUND", f"retention policy {number} not found")
+        if not self._system.may(caller, owner.name, "delete"):
+            return _hidden(caller)
+        trigger = {"kind": "Schedule", "settings": {"cron": owner.schedule}, "references": {}}
+        scope = {"level": "project", "ref": owner.identity}
+        told = {"id": int(number), "algorithm": "or", "rules": owner.retention}
+        return json_reply(told | {"trigger": trigger, "scope": scope})
+
     def _found(self, request: Request, name: str) -> Project | None:
         """A name of digits is an id, unless a header says that it is a name [S]."""
         if name.isdigit() and request.headers.get("x-is-resource-name") != "true":
@@ -166,6 +182,9 @@ def _shown(project: Project) -> Mapping[str, object]:
         metadata["enable_content_trust_cosign"] = "true"
     if project.prevent_vulnerable:
         metadata["prevent_vul"] = "true"
+        metadata["severity"] = project.severity or "low"
+    if project.retention is not None:
+        metadata["retention_id"] = str(project.retention_id)
     return {
         "project_id": project.identity,
         "name": project.name,

@@ -67,6 +67,12 @@ class Project:
     immutable: bool = False
     content_trust: bool = False
     prevent_vulnerable: bool = False
+    severity: str = ""
+    """From which on findings count, where vulnerable images are prevented."""
+    retention: list[dict[str, object]] | None = None
+    """Rules of its retention policy; None where there is none."""
+    schedule: str = ""
+    """When that runs: six fields of cron, or nothing."""
     signed: set[str] = field(default_factory=set)
     sizes: dict[str, int] = field(default_factory=dict)
     """Bytes of each blob and manifest, by digest, as Harbor's database has them."""
@@ -77,6 +83,11 @@ class Project:
     def used(self) -> int:
         """Bytes that count against the quota: each digest once."""
         return sum(self.sizes.values())
+
+    @property
+    def retention_id(self) -> int:
+        """The number of its retention policy; Harbor counts those by themselves."""
+        return 100 + self.identity
 
     @property
     def repositories(self) -> set[str]:
@@ -103,6 +114,8 @@ class System:
     read_only: bool = False
     unhealthy: set[str] = field(default_factory=set)
     """Names of components."""
+    scanner: bool = True
+    """Trivy is there, and shows among the components; without it nothing can be scanned."""
     faults: list[str] = field(default_factory=list)
     """What no client may do to a Harbor, in words; they fail the test at the facade's end."""
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
@@ -133,6 +146,21 @@ class System:
         if caller.granted is not None:
             return action in caller.granted.get(project, frozenset())
         return action in self.rights(caller.account, project)
+
+
+def kept(template: str, pattern: str = "**", *, disabled: bool = False) -> dict[str, object]:
+    """A retention rule as Harbor's API has it: which tags are kept; the others are deleted [S]."""
+    tags = {"kind": "doublestar", "decoration": "matches", "pattern": pattern}
+    scope = {"kind": "doublestar", "decoration": "repoMatches", "pattern": "**"}
+    return {
+        "id": 1,
+        "disabled": disabled,
+        "action": "retain",
+        "template": template,
+        "params": {} if template == "always" else {template: 10},
+        "tag_selectors": [tags],
+        "scope_selectors": {"repository": [scope]},
+    }
 
 
 def project_of(repository: str) -> str:

@@ -68,7 +68,7 @@ class Rules:
         if put:
             return self._put(request, project, target)
         if target.kind in ("manifests", "tags"):
-            return _read(project, target)
+            return _read(project, target, scans=self._system.scanner)
         return Relay()
 
     # --- manifests ------------------------------------------------------------------------
@@ -134,7 +134,7 @@ class Rules:
         return Relay(ended)
 
 
-def _read(project: Project, target: Target) -> Reply | Relay:
+def _read(project: Project, target: Target, *, scans: bool) -> Reply | Relay:
     """Look at manifests and tags: the rules against a pull hold for administrators too [M]."""
     if target.repository not in project.repositories:
         return error_reply(404, "NOT_FOUND", f"repository {target.repository} not found")
@@ -143,6 +143,6 @@ def _read(project: Project, target: Target) -> Reply | Relay:
         return Relay()
     if project.content_trust and digest not in project.signed:
         return error_reply(412, "PROJECTPOLICYVIOLATION", UNSIGNED)
-    if project.prevent_vulnerable:
+    if project.prevent_vulnerable and scans:
         return error_reply(412, "PROJECTPOLICYVIOLATION", UNSCANNED)
     return Relay()

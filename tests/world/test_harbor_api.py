@@ -19,7 +19,7 @@ from tests.fakes.harbor_client import (
     scope,
     visiting,
 )
-from tests.fakes.harbor_projects import ANONYMOUS, Account
+from tests.fakes.harbor_projects import ANONYMOUS, Account, kept
 
 
 @pytest.fixture
@@ -136,6 +136,28 @@ def test_the_quota_is_shown_to_administrators_only(
         assert found["quota"] == {"hard": {"storage": -1}, "used": {"storage": used}}
     for account in (robot, ANONYMOUS):
         assert api(client, "projects/tkg/summary", account).json() == {"repo_count": 1}
+
+
+def test_a_retention_policy_is_named_to_all_and_shown_to_few(
+    harbor: Harbor, client: httpx.Client, robot: Account
+) -> None:
+    assert "retention_id" not in api(client, "projects/tkg").json()["metadata"]
+    harbor.system.projects["tkg"].retention = [kept("latestPushedK")]
+    number = api(client, "projects/tkg").json()["metadata"]["retention_id"]
+    accounts = (ANONYMOUS, robot, harbor.admin)
+    answers = [api(client, f"retentions/{number}", account) for account in accounts]
+    assert [each.status_code for each in answers] == [401, 403, 200]
+    assert answers[2].json()["rules"][0]["template"] == "latestPushedK"
+    assert api(client, "retentions/7", harbor.admin).status_code == 404
+
+
+def test_a_scanner_is_among_the_components(harbor: Harbor, client: httpx.Client) -> None:
+    def names() -> set[str]:
+        return {each["name"] for each in api(client, "health").json()["components"]}
+
+    assert "trivy" in names()
+    harbor.system.scanner = False
+    assert "trivy" not in names()
 
 
 def test_who_am_i_is_200_412_or_401(harbor: Harbor, client: httpx.Client, robot: Account) -> None:

@@ -1,0 +1,187 @@
+"""May somebody write? Two questions that leave nothing behind, and what their answers mean.
+
+The first puts a manifest under a digest that is not its own: whoever may write is told that it is
+wrong, anybody else that he may not. A pull-through cache answers as if it took writes; the second
+puts a manifest whose blobs nobody has, which such a cache refuses in other words than a registry.
+An upload that is begun and cancelled would tell the same, and leaves a file at distribution 2.8
+(measured).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum, auto
+
+from mirror.errors import RegistryFault
+from mirror.oci import mediatypes
+from mirror.oci.digest import Digest
+from mirror.oci.strictjson import canonical
+from mirror.preflight.scene import Scene
+from mirror.registry.probe import Answer, Probe
+
+# The TKG BOM's own image: whatever the release, a push makes this repository.
+_PROBABLE = "tkg-bom"
+_NOBODYS = Digest("0" * 64)
+_INCOMPLETE = {
+    "schemaVersion": 2,
+    "mediaType": mediatypes.OCI_MANIFEST,
+    "config": {
+        "mediaType": "application/vnd.oci.image.config.v1+json",
+        "digest": str(_NOBODYS),
+        "size": 2,
+    },
+    "layers": [],
+}
+_READ_ONLY = ("read only", "read-only", "readonly", "maintenance")
+_PROXY_PROJECT = ("proxy project", "proxy cache project")
+_FULL = "exceed the configured upper limit"
+
+
+class Reading(StrEnum):
+    """What the answer to an attempt to write means."""
+
+    MAY = auto()
+    MAY_NOT = auto()
+    NO_PROJECT = auto()
+    """Harbor: there is no such project."""
+    PROXY_PROJECT = auto()
+    """Harbor: a proxy cache, which takes no push whoever asks."""
+    READ_ONLY = auto()
+    CACHE = auto()
+    """A pull-through cache of another registry."""
+    NO_REPOSITORY = auto()
+    """It would have to be made first, as at ECR."""
+    BAD_NAME = auto()
+    STORED = auto()
+    """It believed a digest that is wrong."""
+    ODD = auto()
+
+
+# What the second question may find out that the first did not.
+_STANDS = frozenset({Reading.CACHE, Reading.READ_ONLY, Reading.MAY_NOT})
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to write to a repository. ``left`` says what became of what was stored."""
+
+    repository: str
+    answer: Answer
+    reading: Reading
+    left: str = ""
+
+    def __str__(self) -> str:
+        told = f"{self.repository}: {self.answer.status} {self.answer.text}".strip()
+        return f"{told} ({self.left})" if self.left else told
+
+
+def repositories(scene: Scene) -> tuple[str, ...]:
+    """Every repository that a push would write to, sorted; one that any push makes, by default."""
+    expected = scene.question.expected
+    paths = {image.path for image in expected.images} if expected else set()
+    return tuple(sorted(scene.target.repository(path) for path in paths or {_PROBABLE}))
+
+
+def stranger(scene: Scene) -> Attempt:
+    """What somebody without a login is told; use it as ``scene.once(stranger)``."""
+    return misnamed(scene.stranger, repositories(scene)[0], "", str)
+
+
+def misnamed(
+    probe: Probe, repository: str, authorization: str, eraser: Callable[[], str]
+) -> Attempt:
+    """Put a manifest under a wrong digest; ``eraser`` gives the right to delete one.
+
+    Registries verify the digest before they store anything (measured: distribution 2.8.2 and 3.1.1,
+    Harbor 2.9.5); one that does not is rid of it at once.
+    """
+    answer = _put(probe, repository, _NOBODYS, b"{}", authorization)
+    left = ""
+    reading = read(answer)
+    if reading is Reading.STORED:
+        left = _erase(probe, repository, (_NOBODYS, Digest.of(b"{}")), eraser)
+    return Attempt(repository, answer, reading, left)
+
+
+def incomplete(
+    probe: Probe, repository: str, authorization: str, eraser: Callable[[], str]
+) -> Attempt:
+    """Put a manifest whose blobs nobody has, by its own digest.
+
+    A registry misses the blobs, 400 or 404; a cache takes no manifest at all, 405 (measured on
+    distribution 2.8.2). One that looks for no blobs stores it, which the specification allows.
+    """
+    body = canonical(_INCOMPLETE)
+    answer = _put(probe, repository, Digest.of(body), body, authorization)
+    reading, left = read(answer), ""
+    if reading is Reading.STORED:
+        left = _erase(probe, repository, (Digest.of(body),), eraser)
+    return Attempt(repository, answer, reading if reading in _STANDS else Reading.MAY, left)
+
+
+def _put(probe: Probe, repository: str, digest: Digest, body: bytes, authorization: str) -> Answer:
+    path = f"/v2/{repository}/manifests/{digest}"
+    headers = {"Content-Type": mediatypes.OCI_MANIFEST}
+    return probe.ask("PUT", path, headers=headers, body=body, authorization=authorization)
+
+
+def _erase(
+    probe: Probe, repository: str, digests: Iterable[Digest], eraser: Callable[[], str]
+) -> str:
+    """Delete what was stored; what came of it, in words."""
+    told = []
+    for digest in digests:
+        try:
+            path = f"/v2/{repository}/manifests/{digest}"
+            status = str(probe.ask("DELETE", path, authorization=eraser()).status)
+        except RegistryFault as fault:
+            status = fault.fact
+        told.append(f"DELETE of {str(digest)[:14]}... answered {status}")
+    return ", ".join(told)
+
+
+def read(answer: Answer) -> Reading:
+    """What an answer to an attempt means; pure.
+
+    Error codes are optional (distribution-spec, "Error Codes"), so statuses come first.
+    """
+    if 200 <= answer.status < 300:
+        return Reading.STORED
+    rule = _MEANINGS.get(answer.status)
+    return rule(answer) if rule else Reading.ODD
+
+
+def _invalid(answer: Answer) -> Reading:
+    """Whoever is told that the content is wrong was let in before."""
+    return Reading.BAD_NAME if "NAME_INVALID" in answer.text else Reading.MAY
+
+
+def _unauthorized(answer: Answer) -> Reading:
+    """Harbor's sign for a project that is not there is an empty challenge (measured)."""
+    empty = answer.headers.get("www-authenticate") == ("",)
+    return Reading.NO_PROJECT if empty else Reading.MAY_NOT
+
+
+def _forbidden(answer: Answer) -> Reading:
+    words = answer.text.lower()
+    if any(sign in words for sign in _READ_ONLY):
+        return Reading.READ_ONLY
+    if any(sign in words for sign in _PROXY_PROJECT):
+        return Reading.PROXY_PROJECT
+    # A project that is full to its last byte: its quota is asked after the rights.
+    return Reading.MAY if _FULL in words else Reading.MAY_NOT
+
+
+def _not_allowed(answer: Answer) -> Reading:
+    """Distribution answers a bare 405 in maintenance, UNSUPPORTED as a cache (measured)."""
+    return Reading.CACHE if "UNSUPPORTED" in answer.text else Reading.READ_ONLY
+
+
+_MEANINGS: dict[int, Callable[[Answer], Reading]] = {
+    400: _invalid,
+    401: _unauthorized,
+    403: _forbidden,
+    404: lambda _answer: Reading.NO_REPOSITORY,
+    405: _not_allowed,
+}
