@@ -68,14 +68,16 @@ def tell_run(
 def unfit(found: Examination) -> Fault | None:
     """What a preflight ends with: the registry could not be asked, fails, or neither.
 
-    A failure that was found outweighs what could not be, unless no question had an answer.
+    A failure that was found outweighs what could not be told, unless no question had an answer.
+    What nobody could tell about a demand of the reference design is no success; about advice it
+    is a warning.
     """
     failed = [each.check.id for each in found.findings if each.status is Status.FAIL]
-    unanswered = [each.check.id for each in found.unanswered]
+    unanswered = [each for each in found.unanswered if found.silent or each.check.requirement]
     if found.silent or (unanswered and not failed):
-        first = found.unanswered[0].verdict
+        first = unanswered[0].verdict
         what = "the registry could not be asked" if found.silent else "not everything could be told"
-        fact = f"{', '.join(unanswered)}: {first.summary}"
+        fact = f"{', '.join(each.check.id for each in unanswered)}: {first.summary}"
         host = found.registry.partition("/")[0]
         return Unreachable(Side.DESTINATION, host, what, fact=fact, hint=first.fix)
     if not failed:

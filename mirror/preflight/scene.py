@@ -122,7 +122,8 @@ class Scene:
         self._clock = clock
         self._ends = clock() + PREFLIGHT_SECONDS
         self._known: dict[Any, Any] = {}
-        self._lock = threading.RLock()
+        self._turns: dict[Any, threading.RLock] = {}
+        self._lock = threading.Lock()
         self._open: list[Probe] = []
 
     def __enter__(self) -> Scene:
@@ -166,6 +167,9 @@ class Scene:
         A Fault that it raises is its answer too, and is raised for each of them.
         """
         with self._lock:
+            turn = self._turns.setdefault(gather, threading.RLock())
+        # A turn for each: what is gathered may need others, by threads of its own too.
+        with turn:
             if gather not in self._known:
                 try:
                     self._known[gather] = gather(self)
