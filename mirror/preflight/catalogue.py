@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from mirror.preflight import service
+from mirror.preflight import addresses, names, reach, service
 from mirror.preflight.interface import Check
 
-CHECKS: tuple[Check, ...] = (*service.CHECKS,)
+CHECKS: tuple[Check, ...] = (
+    *names.CHECKS,
+    *addresses.CHECKS,
+    *reach.CHECKS,
+    *service.CHECKS,
+)
