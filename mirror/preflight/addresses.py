@@ -160,9 +160,8 @@ def apart(scene: Scene) -> Verdict:
         return failed(_line(c.what for c in fatal), told, fix=_line(c.fix for c in fatal))
     if close:
         return warned(_line(c.what for c in close), told, fix=_line(c.fix for c in close))
-    own = f", {here.own}" if here.own else ""
-    nets = ", ".join(str(span.network) for span in spans)
-    return passed(f"{listed(found)}: not in Docker's networks{own} nor in {nets}", told)
+    nets = ", ".join(str(net) for net in (here.own, *(span.network for span in spans)) if net)
+    return passed(f"{listed(found)}: in no network of Docker, pods or services ({nets})", told)
 
 
 def _line(texts: Iterable[str]) -> str:
@@ -170,15 +169,12 @@ def _line(texts: Iterable[str]) -> str:
 
 
 def _collisions(address: Address, here: Bridges, spans: Iterable[Range]) -> Iterator[Collision]:
-    bridge = next((name for name, network in here.taken if address in network), "")
-    if bridge:
-        network = next(network for name, network in here.taken if name == bridge)
-        fix = f"move {bridge} ({_DOCKER}), or give the registry another address"
+    if inside := next((each for each in here.taken if address in each[1]), None):
+        bridge, network = inside
+        fix = f"move {bridge} to a free range, or give the registry another address"
         yield Collision(f"{address} is in {network}, the network of {bridge} on this machine", fix)
     elif here.own and address in here.own:
-        fix = (
-            f'set "bip" in {_DOCKER} to a range that is free, or give the registry another address'
-        )
+        fix = f'set "bip" in {_DOCKER} to a free range, or give the registry another address'
         yield Collision(f"{address} is in {here.own}, which Docker takes for docker0", fix)
     for span in spans:
         if address in span.network:

@@ -9,7 +9,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from mirror.preflight.machine import Machine, read
-from mirror.settings import DNS_SERVER_SECONDS
+from mirror.settings import DNS_SECONDS, DNS_SERVER_SECONDS
 from mirror.text import printable
 
 if TYPE_CHECKING:
@@ -40,14 +40,17 @@ class Told:
 
 
 def ask(host: str, machine: Machine, seconds: float) -> Told:
-    """Ask the name servers of /etc/resolv.conf, with its search list, for ``seconds`` at most."""
+    """Ask the name servers of /etc/resolv.conf, with its search list, for ``seconds`` at most.
+
+    A server that is not there is told from one that is slow by nothing: questions go by UDP.
+    """
     import dns.exception
 
     try:
         resolver = _resolver(machine)
     except (dns.exception.DNSException, ValueError, IndexError):
         return Told(fault=f"{machine.resolv} names no name server")
-    resolver.lifetime = seconds
+    resolver.lifetime = min(seconds, DNS_SECONDS)
     servers = tuple(printable(str(each)) for each in resolver.nameservers)
     with ThreadPoolExecutor(2) as pool:
         four = pool.submit(_one, resolver, host, "A")
@@ -73,8 +76,10 @@ def _one(resolver: Resolver, host: str, kind: str) -> tuple[tuple[str, ...], str
         return (), "", f"no answer within {resolver.lifetime:.0f} s"
     except (dns.exception.DNSException, OSError, ValueError) as cause:
         return (), "", printable(str(cause))
-    found = tuple(dict.fromkeys(str(record.address) for record in answer))
-    return found, printable(answer.qname.to_text(omit_final_dot=True)).lower(), ""
+    # Servers shuffle them; two reports of one registry shall be the same.
+    found = sorted({ipaddress.ip_address(record.address) for record in answer}, key=int)
+    name = printable(answer.qname.to_text(omit_final_dot=True)).lower()
+    return tuple(map(str, found)), name, ""
 
 
 def _resolver(machine: Machine) -> Resolver:
