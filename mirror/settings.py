@@ -114,6 +114,19 @@ MAX_PLAN = 256 * MIB
 # Bytes of one CA file or one credentials file.
 MAX_SMALL_FILE = 4 * MIB
 
+# Characters of a host name (RFC 1035, 2.3.4, without the dot at its end).
+MAX_HOST_CHARS = 253
+# Addresses of one name that a line shows, and that are connected to. Load balancers give a name
+# up to eight; one DNS answer has room for 4,000.
+MAX_ADDRESSES_SHOWN = 4
+MAX_ADDRESSES_TRIED = 64
+# Ranges that one variable of a cluster configuration may list: one for each family is real.
+MAX_CIDRS = 8
+# Characters of a NO_PROXY that are looked at: a thousand entries.
+MAX_NO_PROXY = 32 * KIB
+# Networks of pools that are looked through for the one that Docker takes next.
+MAX_POOL_NETWORKS = 4096
+
 # --- moving bytes -------------------------------------------------------------------------
 
 # Bytes of the buffer a socket is read into before it is hashed and written. Larger did not
@@ -201,6 +214,10 @@ PREFLIGHT_LOOKS = 4000
 PREFLIGHT_LOOKS_SECONDS = 15.0
 # Share of what is to be uploaded that must be free besides: manifests, and what Harbor adds.
 QUOTA_SLACK = 0.1
+# Seconds that one name server has before the next one is asked, and all of them together: glibc
+# gives a single one 5.
+DNS_SERVER_SECONDS = 2.0
+DNS_SECONDS = 5.0
 # Share of a token's life after which it is renewed before the registry says no.
 TOKEN_RENEWAL = 0.8
 # Seconds a token lives if its issuer does not say (token specification).

@@ -11,6 +11,7 @@ need() { # PROGRAM PACKAGE
 
 need docker-registry docker-registry
 need skopeo skopeo
+need ip iproute2
 # Debian's python3 has no ensurepip of its own, and so cannot make an environment with pip.
 python3 -c 'import ensurepip' >/dev/null 2>&1 || missing="$missing python3-venv"
 if [ "${1:-}" = --docker ]; then

@@ -17,7 +17,7 @@ from mirror.errors import (
     Unreachable,
     first_moved,
 )
-from mirror.preflight.interface import Status
+from mirror.preflight.interface import Status, Verdict
 from mirror.preflight.run import Examination
 from mirror.report import json, text
 from mirror.report.earlier import Earlier
@@ -75,7 +75,7 @@ def unfit(found: Examination) -> Fault | None:
     failed = [each.check.id for each in found.findings if each.status is Status.FAIL]
     unanswered = [each for each in found.unanswered if found.silent or each.check.requirement]
     if found.silent or (unanswered and not failed):
-        first = unanswered[0].verdict
+        first = _cause(found)
         what = "the registry could not be asked" if found.silent else "not everything could be told"
         fact = f"{', '.join(each.check.id for each in unanswered)}: {first.summary}"
         host = found.registry.partition("/")[0]
@@ -83,6 +83,16 @@ def unfit(found: Examination) -> Fault | None:
     if not failed:
         return None
     return Unfit(f"{found.registry} is not fit", fact=", ".join(failed))
+
+
+def _cause(found: Examination) -> Verdict:
+    """Why the first one that has no answer has none: its own words, or the failure before it."""
+    first = found.unanswered[0]
+    before = (each for each in found.findings if each.check.id in first.check.needs)
+    return next(
+        (f.verdict for f in before if f.verdict.status is Status.FAIL and f.verdict.blocks),
+        first.verdict,
+    )
 
 
 def nothing_failed(earlier: Earlier) -> RunReport:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from mirror.preflight import (
+    addresses,
     design,
     endpoints,
     harbor,
+    names,
     outside,
     ranges,
+    reach,
     rights,
     service,
     space,
@@ -22,6 +25,9 @@ _REGISTRY = sorted(
 )
 
 CHECKS: tuple[Check, ...] = (
+    *names.CHECKS,
+    *addresses.CHECKS,
+    *reach.CHECKS,
     *service.CHECKS,
     *_REGISTRY,
     *outside.CHECKS,

@@ -30,7 +30,8 @@ class Verdict:
 
     ``summary`` is a line for people; ``detail`` the evidence, as many lines as it takes; ``fix``
     the command or setting that mends it. ``unknown`` marks a skip that should have been an
-    answer: the registry did not give one, or not enough was given to ask it.
+    answer: the registry did not give one, or not enough was given to ask it. ``blocks`` is false
+    where it is bad, and what needs this check can be told all the same.
     """
 
     status: Status
@@ -38,6 +39,7 @@ class Verdict:
     detail: str = ""
     fix: str = ""
     unknown: bool = False
+    blocks: bool = True
 
 
 def passed(summary: str, detail: str = "") -> Verdict:
@@ -50,9 +52,9 @@ def warned(summary: str, detail: str = "", *, fix: str) -> Verdict:
     return Verdict(Status.WARN, summary, detail, fix)
 
 
-def failed(summary: str, detail: str = "", *, fix: str) -> Verdict:
+def failed(summary: str, detail: str = "", *, fix: str, blocks: bool = True) -> Verdict:
     """An installation would break."""
-    return Verdict(Status.FAIL, summary, detail, fix)
+    return Verdict(Status.FAIL, summary, detail, fix, blocks=blocks)
 
 
 def skipped(summary: str, detail: str = "", *, fix: str = "") -> Verdict:
@@ -60,9 +62,9 @@ def skipped(summary: str, detail: str = "", *, fix: str = "") -> Verdict:
     return Verdict(Status.SKIP, summary, detail, fix)
 
 
-def untold(summary: str, detail: str = "", *, fix: str = "") -> Verdict:
+def untold(summary: str, detail: str = "", *, fix: str = "", blocks: bool = True) -> Verdict:
     """It does concern this registry, and could not be found out."""
-    return Verdict(Status.SKIP, summary, detail, fix, unknown=True)
+    return Verdict(Status.SKIP, summary, detail, fix, unknown=True, blocks=blocks)
 
 
 @dataclass(frozen=True, slots=True)

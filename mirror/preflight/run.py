@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from bom.errors import ReferenceFault
+from bom.errors import ReferenceFault, starred
 from mirror.errors import Fault, RegistryFault, Unreachable, UsageFault
 from mirror.events import ItemEnded, ItemStarted, PhaseStarted
 from mirror.preflight.interface import (
@@ -19,11 +19,14 @@ from mirror.preflight.interface import (
     untold,
 )
 from mirror.preflight.scene import Scene
+from mirror.text import printable
 
 # Requirements that a person may waive, with a reason (the design's "should").
 WAIVABLE = ("R1", "R2", "R3")
-# Whoever answers one of these was asked: an address that is none, TLS, or HTTP.
+# Whoever answers one of these was asked, over TLS or HTTP. A DEST that fails the first check is no
+# address, so that there was nobody to ask: a failure like others, and no silence.
 _ANSWERS = ("TLS-1", "API-1")
+_ADDRESS = "NET-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class Examination:
     @property
     def silent(self) -> bool:
         """True where it could not be asked anything: no name, no connection, or no HTTP."""
+        if any(f.check.id == _ADDRESS and f.verdict.status is Status.FAIL for f in self.findings):
+            return False
         told = (Status.PASS, Status.WARN, Status.FAIL)
         asked = [each for each in self.findings if each.check.id in _ANSWERS]
         return bool(asked) and not any(each.verdict.status in told for each in asked)
@@ -98,6 +103,7 @@ def examine(scene: Scene, checks: Iterable[Check], rules: Rules) -> Examination:
     findings = list(_looked(scene, checks, rules))
     unneeded = [name for name in rules.waivers if not _used(name, findings)]
     notices = tuple(f"nothing had to be waived for {name}" for name in unneeded)
+    notices += scene.afterwards()
     return Examination(
         str(scene.target),
         tuple(findings),
@@ -112,12 +118,13 @@ def examine(scene: Scene, checks: Iterable[Check], rules: Rules) -> Examination:
 def unaddressed(dest: str, fault: ReferenceFault, checks: Iterable[Check]) -> Examination:
     """The examination of a DEST that is no address: its first check fails, the others cannot be."""
     first, *others = checks
-    fix = "give host[:port]/project: no scheme, no slash at the end, no tag"
-    verdict = failed(fault.what, fault.fact, fix=fix)
+    fix = "give host[:port]/project: no scheme, no tag, no slash at the end, 10.0.0.1 and not 10.1"
+    verdict = failed(f"this is no address of a registry: {fault.reason}", fault.fact, fix=fix)
     findings = [Finding(first, verdict, verdict.status)]
     lost = untold(f"cannot be told before {first.id} is mended")
     findings += [Finding(check, lost, lost.status) for check in others]
-    return Examination(dest, tuple(findings), 0.0, 0)
+    # A password that somebody put before the host has been seen by enough people.
+    return Examination(printable(starred(dest)), tuple(findings), 0.0, 0)
 
 
 def _used(name: str, findings: Iterable[Finding]) -> bool:
@@ -136,9 +143,10 @@ def _looked(scene: Scene, checks: tuple[Check, ...], rules: Rules) -> Iterator[F
 
 def _verdict(scene: Scene, check: Check, known: Mapping[str, Verdict]) -> Verdict:
     for name in check.needs:
-        if known[name].status is Status.FAIL or known[name].unknown:
+        bad = known[name].status is Status.FAIL or known[name].unknown
+        if bad and known[name].blocks:
             return untold(f"cannot be told before {name} is mended")
-        if known[name].status is Status.SKIP:
+        if known[name].status is Status.SKIP and not bad:
             return skipped(f"as {name}: {known[name].summary}")
     if check.hasty and scene.remaining <= 0:
         return untold("no time was left", fix="find out why the registry answers that slowly")

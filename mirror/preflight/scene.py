@@ -15,11 +15,12 @@ from math import inf
 from types import TracebackType
 from typing import Any, TypeVar
 
-from bom.errors import Fault
+from bom.errors import Fault, ReferenceFault
 from bom.reference import parse_repository
 from mirror.events import Listener, silent
 from mirror.oci.digest import Digest
 from mirror.preflight.cluster import ClusterConfig
+from mirror.preflight.machine import Machine
 from mirror.registry.access import Access
 from mirror.registry.credentials import Credentials
 from mirror.registry.probe import Probe, strangers
@@ -42,8 +43,14 @@ class Target:
 
     @classmethod
     def parse(cls, text: str, *, plain_http: bool = False) -> Target:
-        """Raises ReferenceFault where this is no ``host[:port][/path]``."""
+        """Raises ReferenceFault where this is no ``host[:port][/path]``.
+
+        Elsewhere a slash at the end is no matter; TKG puts its own behind it, and asks for
+        ``project//image``.
+        """
         authority, project = parse_repository(text)
+        if text.endswith("/"):
+            raise ReferenceFault(text, len(text) - 1, "leave the slash at the end away")
         host, colon, digits = authority.rpartition(":")
         if not colon or authority.endswith("]"):
             host, digits = authority, ""
@@ -116,15 +123,18 @@ class Scene:
         question: Question,
         listener: Listener = silent,
         clock: Callable[[], float] = time.monotonic,
+        machine: Machine | None = None,
     ) -> None:
         self.question = question
         self.listener = listener
+        self.machine = machine or Machine()
         self._clock = clock
         self._ends = clock() + PREFLIGHT_SECONDS
         self._known: dict[Any, Any] = {}
         self._turns: dict[Any, threading.RLock] = {}
         self._lock = threading.Lock()
         self._open: list[Probe] = []
+        self._later: list[Callable[[Scene], str]] = []
 
     def __enter__(self) -> Scene:
         return self
@@ -194,6 +204,14 @@ class Scene:
     def login(self) -> Credentials | None:
         """The operator's credentials for this registry, if there are any."""
         return self.once(_login)
+
+    def later(self, look: Callable[[Scene], str]) -> None:
+        """Look at something once more when all checks are made; it gives a notice, or nothing."""
+        self._later.append(look)
+
+    def afterwards(self) -> tuple[str, ...]:
+        """The notices of whatever was to be looked at again."""
+        return tuple(notice for look in self._later if (notice := look(self)))
 
     def opened(self, probe: Probe) -> Probe:
         """Remember to close it."""

@@ -25,4 +25,4 @@ def speaks(scene: Scene) -> Verdict:
     return failed(f"it does not speak the distribution API: {told}", answer.text, fix=fix)
 
 
-CHECKS = (Check("API-1", "it speaks the distribution API", speaks),)
+CHECKS = (Check("API-1", "it speaks the distribution API", speaks, needs=("NET-6",)),)

@@ -18,6 +18,7 @@ The options make it what registries in the field are:
     Registry(disk=20 << 20)                   # keeps 20 MiB and no more; `files` shows its disk
     Registry(storage, secret="a")             # one of several on one storage: their uploads are
     Registry(storage, secret="b")             # each other's only where the secret is the same
+    Registry(address="10.1.2.3", inside=...)  # of another network: ``inside`` runs a command there
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -97,6 +99,8 @@ class Registry:
         read_only: bool = False,
         delete: bool = False,
         foreign: bool = False,
+        address: str = "127.0.0.1",
+        inside: Sequence[str] = (),
     ) -> None:
         self._program = shutil.which(PROGRAM)
         if self._program is None:
@@ -125,15 +129,17 @@ class Registry:
         if proxy:
             self._config["proxy"] = {"remoteurl": proxy}
         self._process: subprocess.Popen[bytes] | None = None
+        self._address = address
+        self._inside = inside
         self.port = port
 
     def start(self) -> Self:
         """Start it and return once it listens; starting again after an end keeps the port."""
         self.storage.mkdir(parents=True, exist_ok=True)
-        http = self._config["http"] | {"addr": f"127.0.0.1:{self.port}"}
+        http = self._config["http"] | {"addr": f"{self._address}:{self.port}"}
         # JSON is YAML, so that no YAML writer is needed here.
         self._config_path.write_text(json.dumps(self._config | {"http": http}, indent=1))
-        command = [str(self._program), "serve", str(self._config_path)]
+        command = [*self._inside, str(self._program), "serve", str(self._config_path)]
         if self._disk:
             command = on_small_disk(command, self.storage, self._disk)
         with self.access_path.open("ab") as access, self.log_path.open("wb") as log:
@@ -154,7 +160,7 @@ class Registry:
     @property
     def host(self) -> str:
         """The address as it stands in a reference: 127.0.0.1:PORT."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self._address}:{self.port}"
 
     @property
     def url(self) -> str:
