@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from mirror.preflight import service
+from mirror.preflight import anonymous, openness, products, realm, service
 from mirror.preflight.interface import Check
 
-CHECKS: tuple[Check, ...] = (*service.CHECKS,)
+CHECKS: tuple[Check, ...] = (
+    *service.CHECKS,
+    *products.CHECKS,
+    *realm.CHECKS,
+    *anonymous.CHECKS,
+    *openness.CHECKS,
+)

@@ -132,14 +132,18 @@ class Probe:
         Misbehaved where the realm is no place to which this registry may send anybody, by the
         rule that every transfer keeps (``policy.realm``).
         """
-        what = f"cannot get a token for {self._wire.host}"
-        realm = challenge.parameters.get("realm", "")
-        url = self._wire.allowed(what, policy.realm, self._wire.root, realm, self._wire.others)
+        what, url = f"cannot get a token for {self._wire.host}", self.realm(challenge)
         service = challenge.parameters.get("service", "")
         for name, value in (("service", service), *(("scope", scope) for scope in scopes)):
             url = url.copy_add_param(name, value) if value else url
         ask = Ask("GET", url, what)
         return self._sent(ask, login.basic() if login else "", MAX_TOKEN_ANSWER)
+
+    def realm(self, challenge: Challenge) -> httpx.URL:
+        """Where that service is; nothing is asked. Misbehaved as above."""
+        what = f"cannot get a token for {self._wire.host}"
+        realm = challenge.parameters.get("realm", "")
+        return self._wire.allowed(what, policy.realm, self._wire.root, realm, self._wire.others)
 
     def _sent(self, ask: Ask, authorization: str, limit: int) -> Answer:
         ask = replace(ask, timeout=self._seconds())
