@@ -24,6 +24,7 @@ from mirror.preflight.service import api_words, root
 from mirror.registry.challenge import Challenge
 from mirror.registry.probe import Answer, bearer
 from mirror.registry.wire import ACCEPT_MANIFESTS
+from mirror.text import printable
 
 
 def answers(scene: Scene) -> Answers:
@@ -122,15 +123,14 @@ def _all_in(scene: Scene, found: Answers, detail: str) -> Verdict:
     if found.root.status == 200 and let_in(found.bare):
         answer = found.bare
     elif found.root.status == 401 and [each.scheme for each in given] == ["bearer"]:
-        dance = dance_of(found, given[0])
-        header = bearer(dance.token) if dance.token else ""
-        answer = dance.manifest or found.bare
+        challenge = first_of(found.root, "bearer")
+        dance = dance_of(found, challenge) if challenge else None
+        header = bearer(dance.token) if dance and dance.token else ""
+        answer = (dance and dance.manifest) or found.bare
     else:
-        what = (
-            f"{len(given)} challenges at GET /v2/; each of five clients finds a way, older may not"
-        )
-        fix = "answer GET /v2/ with 200, or with 401 and one Bearer challenge"
-        return warned(what, detail, fix=fix)
+        sent = printable(", ".join(each.scheme for each in given), 60) or "no challenge"
+        what = f"five clients of today can pull; older ones may stumble over GET /v2/: 401, {sent}"
+        return warned(what, detail, fix=causes.ONE_WAY)
     if answer.status == 412:
         what = f"a stranger is let in, and a rule of the project forbids {at}: {answer.text}"
         return warned(what, detail, fix="see REG-8; the rules of the project, not its logins")

@@ -21,7 +21,7 @@ class Cause:
     fix: str
 
 
-_ONE_WAY = "answer GET /v2/ with 200 to everybody, or with 401 and one Bearer challenge"
+ONE_WAY = "answer GET /v2/ with 200 to everybody, or with 401 and one Bearer challenge"
 
 # Each product's switches for strangers who read (A5 of the facts; their own documentation).
 _SWITCHES = {
@@ -40,10 +40,7 @@ _ANY_SWITCH = "switch pulling without a login on, for every repository of TKG"
 
 def cause(scene: Scene, found: Answers) -> Cause:
     """The first thing that is wrong, of those on the way of the clients that cannot pull."""
-    at_root = _of_root(found)
-    if at_root:
-        return at_root
-    if wrong := _of_challenges(scene, found):
+    if wrong := _of_root(found) or _of_challenges(scene, found):
         return wrong
     for dance in found.dances:
         if not let_in(dance.manifest):
@@ -51,7 +48,9 @@ def cause(scene: Scene, found: Answers) -> Cause:
     if found.bare.status == 401:
         return Cause("every request asks for a login", switches(scene))
     why = next((each.why for each in outcomes(found) if each.works is not True), "")
-    return Cause(printable(f"{why}{_words(found.bare)}"), _ANY_SWITCH)
+    if let_in(found.bare):
+        return Cause(why, "let HEAD through wherever GET is let through")
+    return Cause(f"{why}{_words(found.bare)}", _ANY_SWITCH)
 
 
 def switches(scene: Scene) -> str:
@@ -76,13 +75,13 @@ def _of_root(found: Answers) -> Cause | None:
     status = found.root.status
     if status not in (200, 401):
         what = f"GET /v2/ is answered {status}, whatever manifests are"
-        return Cause(what, "let GET /v2/ through the proxy before it; " + _ONE_WAY)
+        return Cause(what, "let GET /v2/ through the proxy before it; " + ONE_WAY)
     if status == 200 and found.bare.status == 401 and first_of(found.bare, "bearer"):
         what = "GET /v2/ says that nobody has to log in, and manifests ask for a token"
         return Cause(what, "answer GET /v2/ with 401 and the challenge that manifests have")
     if status == 401 and let_in(found.bare) and not first_of(found.root, "bearer"):
         what = "GET /v2/ asks for a login (Basic), though manifests are open"
-        return Cause(what, "let GET /v2/ be open as manifests are: " + _ONE_WAY)
+        return Cause(what, "let GET /v2/ be open as manifests are: " + ONE_WAY)
     return None
 
 
@@ -92,9 +91,9 @@ def _of_challenges(scene: Scene, found: Answers) -> Cause | None:
     schemes = [each.scheme for each in given]
     if "basic" in schemes and "bearer" in schemes:
         what = f"it names {len(given)} ways to log in, {' and '.join(schemes)}"
-        return Cause(printable(what), "leave the Bearer challenge alone: switch Basic off there")
+        return Cause(printable(what), "send one challenge, the Bearer one: switch the other way to log in off")
     if any(_unquoted(each, found) for each in given):
-        what = "the values of its Bearer challenge have no quotes, and clients read half of them"
+        what = "clients cannot read the realm of its Bearer challenge: no quotes, or blanks around ="
         return Cause(what, 'write realm="...",service="..." in its WWW-Authenticate header')
     if schemes and "bearer" not in schemes:
         what = f"every request asks for a login ({printable(schemes[0].title(), 20)})"
@@ -106,7 +105,7 @@ def _unquoted(challenge: Challenge, found: Answers) -> bool:
     """True where Go's clients read another realm than is written."""
     read = [each.challenge.parameters.get("realm") for each in found.dances]
     realm = challenge.parameters.get("realm")
-    return challenge.scheme == "bearer" and bool(read) and realm not in read
+    return challenge.scheme == "bearer" and bool(realm and read) and realm not in read
 
 
 def _of_dance(scene: Scene, dance: Dance) -> Cause:
@@ -134,6 +133,10 @@ def _of_right(scene: Scene, answer: Answer, authorization: str) -> Cause:
 
 def _words(answer: Answer, authorization: str = "") -> str:
     """The registry's own, without the token that was sent, which it might repeat."""
+    errors = answer.object().get("errors")
+    first = errors[0] if isinstance(errors, list) and errors else None
+    told = first.get("message") if isinstance(first, dict) else None
+    text = printable(told) if isinstance(told, str) else answer.text
     secret = authorization.removeprefix("Bearer ")
-    text = answer.text.replace(secret, "***") if secret else answer.text
+    text = text.replace(secret, "***") if secret else text
     return f" ({text})" if text else ""

@@ -139,14 +139,16 @@ def _docker(found: Answers) -> _Way:
 
 def _containerd(found: Answers) -> _Way:
     """Asks for the manifest by HEAD, and for a token only where that is refused."""
+    answer: Answer | None = found.bare
     way = _got(found.bare)
-    if found.bare.status == 401:
-        challenge = first_of(found.bare, "bearer")
-        way = _danced(dance_of(found, challenge)) if challenge else _got(found.bare)
-    head = found.head.status if found.head else 405
+    challenge = first_of(found.bare, "bearer") if found.bare.status == 401 else None
+    if challenge:
+        dance = dance_of(found, challenge)
+        answer, way = dance.manifest, _danced(dance)
     # 405 makes it ask again by GET.
-    if way[0] and head != 405 and not let_in(found.head):
-        return False, f"a HEAD of the manifest is answered {head}"
+    if way[0] and found.head and answer and found.head.status not in (405, answer.status):
+        got = f"GET of the manifest is answered {answer.status}"
+        return False, f"{got}, and HEAD, which it asks first, {found.head.status}"
     return way
 
 
@@ -169,9 +171,7 @@ def _ggcr(found: Answers) -> _Way:
     if found.root.status != 401:
         return False, f"GET /v2/ is answered {found.root.status}"
     challenge = first_of(found.root, "basic", "bearer")
-    if challenge is None:
-        return False, "GET /v2/ is answered 401 without a challenge that it knows"
-    if challenge.scheme == "basic":
+    if challenge is None or challenge.scheme == "basic":
         return _got(found.bare)
     return _danced(dance_of(found, challenge))
 
