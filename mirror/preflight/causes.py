@@ -91,9 +91,14 @@ def _of_challenges(scene: Scene, found: Answers) -> Cause | None:
     schemes = [each.scheme for each in given]
     if "basic" in schemes and "bearer" in schemes:
         what = f"it names {len(given)} ways to log in, {' and '.join(schemes)}"
-        return Cause(printable(what), "send one challenge, the Bearer one: switch the other way to log in off")
+        return Cause(
+            printable(what),
+            "send one challenge, the Bearer one: switch the other way to log in off",
+        )
     if any(_unquoted(each, found) for each in given):
-        what = "clients cannot read the realm of its Bearer challenge: no quotes, or blanks around ="
+        what = (
+            "clients cannot read the realm of its Bearer challenge: no quotes, or blanks around ="
+        )
         return Cause(what, 'write realm="...",service="..." in its WWW-Authenticate header')
     if schemes and "bearer" not in schemes:
         what = f"every request asks for a login ({printable(schemes[0].title(), 20)})"
