@@ -47,7 +47,7 @@ def scene_of(
 def _awaited(text: str) -> Awaited:
     path, _, digest = text.partition("@")
     path, _, tag = path.partition(":")
-    return Awaited(text, path, tag or None, Digest(digest) if digest else None)
+    return Awaited(text, path, tag or None, Digest.parse(digest) if digest else None)
 
 
 def examined(
