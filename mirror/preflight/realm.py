@@ -73,8 +73,7 @@ def _refused(scene: Scene, parts: SplitResult) -> Trouble:
 
 def _place(parts: SplitResult) -> str:
     """A realm without what may be secret in it."""
-    port = f":{parts.port}" if parts.port is not None else ""
-    return printable(f"{parts.scheme}://{parts.hostname}{port}{parts.path}", 120)
+    return printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", 120)
 
 
 def sane(scene: Scene) -> Verdict:
