@@ -18,7 +18,7 @@ from mirror.preflight.clients import (
 from mirror.preflight.interface import Check, Verdict, failed, passed, untold, warned
 from mirror.preflight.products import HARBOR, product
 from mirror.preflight.realm import trouble
-from mirror.preflight.sample import bare, sample, settled
+from mirror.preflight.sample import bare, sample, settled, words
 from mirror.preflight.scene import Scene
 from mirror.preflight.service import api_words, root
 from mirror.registry.challenge import Challenge
@@ -67,7 +67,7 @@ def _dance(scene: Scene, challenge: Challenge) -> Dance:
     if not header:
         return Dance(challenge, token=given)
     manifest = scene.stranger.manifest(at.repository, at.name, header)
-    return Dance(challenge, token=given, manifest=settled(scene, manifest, f"GET {at}"))
+    return Dance(challenge, token=given, manifest=settled(scene, manifest, f"GET {at}", header))
 
 
 def _head(scene: Scene, found: Answers) -> Answer | None:
@@ -83,7 +83,7 @@ def _head(scene: Scene, found: Answers) -> Answer | None:
         return None
     path, accept = f"/v2/{at.repository}/manifests/{at.name}", {"Accept": ACCEPT_MANIFESTS}
     answer = scene.stranger.ask("HEAD", path, headers=accept, authorization=authorization)
-    return settled(scene, answer, f"HEAD {at}")
+    return settled(scene, answer, f"HEAD {at}", authorization)
 
 
 # --- the verdict --------------------------------------------------------------------------
@@ -132,7 +132,9 @@ def _all_in(scene: Scene, found: Answers, detail: str) -> Verdict:
         what = f"five clients of today can pull; older ones may stumble over GET /v2/: 401, {sent}"
         return warned(what, detail, fix=causes.ONE_WAY)
     if answer.status == 412:
-        what = f"a stranger is let in, and a rule of the project forbids {at}: {answer.text}"
+        what = (
+            f"a stranger is let in, and a rule of the project forbids {at}: {words(answer, header)}"
+        )
         return warned(what, detail, fix="see REG-8; the rules of the project, not its logins")
     if answer.status == 404:
         return _empty(scene, answer, header, detail)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from mirror.preflight import products
 from mirror.preflight.clients import Answers, Dance, first_of, let_in, outcomes
-from mirror.preflight.sample import sample
+from mirror.preflight.realm import trouble
+from mirror.preflight.sample import sample, words
 from mirror.preflight.scene import Scene
 from mirror.registry.challenge import Challenge
 from mirror.registry.probe import Answer, bearer
@@ -57,8 +58,7 @@ def switches(scene: Scene) -> str:
     """What lets strangers pull from this product."""
     name = scene.once(products.product).name
     if name == products.HARBOR:
-        project = scene.target.project.partition("/")[0] or "library"
-        return public(project)
+        return public(scene.once(sample).repository.partition("/")[0])
     return _SWITCHES.get(name, _ANY_SWITCH)
 
 
@@ -80,7 +80,8 @@ def _of_root(found: Answers) -> Cause | None:
         what = "GET /v2/ says that nobody has to log in, and manifests ask for a token"
         return Cause(what, "answer GET /v2/ with 401 and the challenge that manifests have")
     if status == 401 and let_in(found.bare) and not first_of(found.root, "bearer"):
-        what = "GET /v2/ asks for a login (Basic), though manifests are open"
+        schemes = [each.scheme.title() for each in found.root.challenges] or ["no way named"]
+        what = f"GET /v2/ asks for a login ({printable(schemes[0], 20)}), though manifests are open"
         return Cause(what, "let GET /v2/ be open as manifests are: " + ONE_WAY)
     return None
 
@@ -115,8 +116,8 @@ def _unquoted(challenge: Challenge, found: Answers) -> bool:
 
 def _of_dance(scene: Scene, dance: Dance) -> Cause:
     """What is wrong on the way to a token, or with what it is good for."""
-    if dance.trouble:
-        return Cause(dance.trouble, "see API-3")
+    if wrong := trouble(scene, dance.challenge):
+        return Cause(wrong.what, wrong.fix)
     if dance.token is None or dance.manifest is None:
         status = dance.token.status if dance.token else 0
         what = f"its token service gives a stranger none (it answered {status})"
@@ -125,23 +126,18 @@ def _of_dance(scene: Scene, dance: Dance) -> Cause:
 
 
 def _of_right(scene: Scene, answer: Answer, authorization: str) -> Cause:
-    at, project = scene.once(sample), scene.target.project.partition("/")[0]
-    words = _words(answer, authorization)
+    at = scene.once(sample)
+    project = at.repository.partition("/")[0]
+    told = _words(answer, authorization)
     if answer.status == 401 and answer.header("www-authenticate") == "":
-        what = f"there is no project {at.repository.partition('/')[0]}{words}"
+        what = f"there is no project {project}{told}"
         return Cause(what, "create the project and make it public: see REG-5")
     if scene.once(products.product).name == products.HARBOR and answer.status == 401:
-        return Cause(f"the project {project} is private{words}", switches(scene))
+        return Cause(f"the project {project} is private{told}", switches(scene))
     what = f"the token that a stranger gets gives no right to {at.repository}"
-    return Cause(f"{what}: GET is answered {answer.status}{words}", switches(scene))
+    return Cause(f"{what}: GET is answered {answer.status}{told}", switches(scene))
 
 
 def _words(answer: Answer, authorization: str = "") -> str:
-    """The registry's own, without the token that was sent, which it might repeat."""
-    errors = answer.object().get("errors")
-    first = errors[0] if isinstance(errors, list) and errors else None
-    told = first.get("message") if isinstance(first, dict) else None
-    text = printable(told) if isinstance(told, str) else answer.text
-    secret = authorization.removeprefix("Bearer ")
-    text = text.replace(secret, "***") if secret else text
+    text = words(answer, authorization)
     return f" ({text})" if text else ""

@@ -83,8 +83,13 @@ def outcomes(found: Answers) -> tuple[Outcome, ...]:
 
 
 def let_in(answer: Answer | None) -> bool:
-    """True where rights are no obstacle: it is there, it is missing, or a rule stops everybody."""
-    return answer is not None and answer.status in (200, 404, 412)
+    """True where rights are no obstacle: it is there, it is missing, or a rule stops everybody.
+
+    A page is none of these: a portal's login form comes with a 200.
+    """
+    if answer is None or (answer.status == 200 and answer.media_type == "text/html"):
+        return False
+    return answer.status in (200, 404, 412)
 
 
 def challenges_of(headers: Iterable[str]) -> tuple[Challenge, ...]:
@@ -201,4 +206,5 @@ def _danced(dance: Dance) -> _Way:
 def _got(answer: Answer, how: str = "") -> _Way:
     if let_in(answer):
         return True, ""
-    return False, f"GET of the manifest{how} is answered {answer.status}"
+    page = " and a web page" if answer.media_type == "text/html" else ""
+    return False, f"GET of the manifest{how} is answered {answer.status}{page}"

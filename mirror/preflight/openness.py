@@ -6,7 +6,7 @@ from mirror.errors import RegistryFault
 from mirror.preflight.anonymous import token
 from mirror.preflight.interface import Check, Verdict, passed, untold, warned
 from mirror.preflight.realm import trouble
-from mirror.preflight.sample import sample, settled
+from mirror.preflight.sample import sample, settled, words
 from mirror.preflight.scene import Scene
 from mirror.registry.probe import Answer, bearer
 from mirror.text import printable
@@ -34,7 +34,7 @@ def refuses(scene: Scene) -> Verdict:
         return _open(scene, answer, "", "without a login")
     challenge = next((each for each in answer.challenges if each.scheme == "bearer"), None)
     if answer.status != 401 or challenge is None:
-        return _refused(scene, answer)
+        return _refused(scene, answer, "")
     if wrong := trouble(scene, challenge):
         return untold(f"an upload needs a token, and {wrong.what}", fix=wrong.fix)
     # To give an upload back takes the right to delete (Harbor and Distribution, measured).
@@ -46,24 +46,26 @@ def refuses(scene: Scene) -> Verdict:
     again = _begun(scene, header)
     if 200 <= again.status < 300:
         return _open(scene, again, header, "with a token that anybody gets")
-    return _refused(scene, again)
+    return _refused(scene, again, header)
 
 
 def _begun(scene: Scene, authorization: str) -> Answer:
     path = f"/v2/{scene.once(sample).repository}/blobs/uploads/"
     answer = scene.stranger.ask("POST", path, body=b"", authorization=authorization)
-    return settled(scene, answer, f"POST {path}")
+    return settled(scene, answer, f"POST {path}", authorization)
 
 
-def _refused(scene: Scene, answer: Answer) -> Verdict:
+def _refused(scene: Scene, answer: Answer, authorization: str) -> Verdict:
     repository = scene.once(sample).repository
     told = f"POST /v2/{repository}/blobs/uploads/ answered {answer.status}"
     if answer.status in _REFUSALS:
         return passed(f"a stranger cannot push: {_REFUSALS[answer.status]}", told)
     if answer.status == 404:
         what = f"there is no {repository} yet, and so nothing to refuse"
-        return untold(what, f"{told}: {answer.text}", fix="create it, and ask again")
-    return untold(f"whether a stranger can push is not told: {told}", answer.text)
+        return untold(
+            what, f"{told}: {words(answer, authorization)}", fix="create it, and ask again"
+        )
+    return untold(f"whether a stranger can push is not told: {told}", words(answer, authorization))
 
 
 def _open(scene: Scene, answer: Answer, authorization: str, how: str) -> Verdict:

@@ -9,7 +9,7 @@ from mirror.errors import RegistryFault
 from mirror.preflight.interface import Check, Verdict, passed, skipped, warned
 from mirror.preflight.sample import settled
 from mirror.preflight.scene import Scene
-from mirror.preflight.service import media_type, root
+from mirror.preflight.service import root
 from mirror.registry.probe import Answer
 from mirror.text import printable
 
@@ -123,7 +123,7 @@ def _distribution(first: Answer) -> Product | None:
     # 2.x writes the charset, 3.x does not (measured): a hint, which a proxy can change.
     charset = "charset" in first.header("content-type").lower()
     signs = ("header docker-distribution-api-version and no header server",)
-    json = media_type(first) == "application/json"
+    json = first.media_type == "application/json"
     return Product(DISTRIBUTION, ("2.x" if charset else "3.x") if json else "", signs)
 
 
@@ -153,7 +153,7 @@ def _ask(scene: Scene, path: str) -> Answer | None:
         answer = settled(scene, scene.stranger.ask("GET", path), f"GET {path}")
     except RegistryFault:
         return None
-    return answer if answer.status == 200 and media_type(answer) != "text/html" else None
+    return answer if answer.status == 200 and answer.media_type != "text/html" else None
 
 
 def _version(value: object) -> str:

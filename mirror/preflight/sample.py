@@ -55,14 +55,27 @@ def bare(scene: Scene) -> Answer:
     return settled(scene, scene.stranger.manifest(at.repository, at.name), f"GET {at}")
 
 
-def settled(scene: Scene, answer: Answer, asked: str) -> Answer:
+def words(answer: Answer, authorization: str = "") -> str:
+    """What an answer says for people, in one printable line.
+
+    Without the token that was sent with the question, which a registry might repeat.
+    """
+    errors = answer.object().get("errors")
+    first = errors[0] if isinstance(errors, list) and errors else None
+    told = first.get("message") if isinstance(first, dict) else None
+    text = told if isinstance(told, str) else answer.body.decode("utf-8", "replace")
+    secret = authorization.rpartition(" ")[2]
+    return printable(text.replace(secret, "***") if secret else text)
+
+
+def settled(scene: Scene, answer: Answer, asked: str, authorization: str = "") -> Answer:
     """The answer, where it is one that stands; ``asked`` says for people what it answers.
 
     Raises Unreachable for one that may be another later (429, 5xx), and Misbehaved for a
     redirect: clients follow it, and what they find there is not this registry's word.
     """
     if answer.status >= 400 and not declines(answer.status):
-        raise _later(scene, answer, asked)
+        raise _later(scene, answer, asked, words(answer, authorization))
     if 300 <= answer.status < 400:
         place = printable(answer.header("location"), 100) or "nowhere"
         fact = f"{asked} answered {answer.status}, a redirect to {place}"
@@ -70,12 +83,12 @@ def settled(scene: Scene, answer: Answer, asked: str) -> Answer:
     return answer
 
 
-def _later(scene: Scene, answer: Answer, asked: str) -> RegistryFault:
+def _later(scene: Scene, answer: Answer, asked: str, told: str) -> RegistryFault:
     headers = {name: values[0] for name, values in answer.headers.items() if values}
     pause = pause_of(headers)
-    words = f" ({answer.text})" if answer.text else ""
+    told = f" ({told})" if told else ""
     hint = f"run it again in {pause:.0f} s" if pause else "run it again; its own log says why"
-    fault = _fault(scene, Unreachable, f"{asked} answered {answer.status}{words}", hint)
+    fault = _fault(scene, Unreachable, f"{asked} answered {answer.status}{told}", hint)
     fault.answered = True
     return fault
 

@@ -22,12 +22,7 @@ def api_words(answer: Answer) -> bool:
     """True for an answer in the words of the distribution API, whatever it says."""
     if answer.header(_VERSION) or isinstance(answer.object().get("errors"), list):
         return True
-    return media_type(answer) in MANIFESTS
-
-
-def media_type(answer: Answer) -> str:
-    """The Content-Type without its parameters, in lower case."""
-    return answer.header("content-type").partition(";")[0].strip().lower()
+    return answer.media_type in MANIFESTS
 
 
 def speaks(scene: Scene) -> Verdict:
@@ -42,14 +37,14 @@ def speaks(scene: Scene) -> Verdict:
         return _redirects(told, answer)
     settled(scene, answer, "GET /v2/")
     challenged = answer.status == 401 and "www-authenticate" in answer.headers
-    if challenged or (answer.status == 200 and media_type(answer) != "text/html"):
+    if challenged or (answer.status == 200 and answer.media_type != "text/html"):
         version = printable(answer.header(_VERSION), 40)
         return passed("it speaks the distribution API", f"{told} {version}".strip())
     if answer.status not in (200, 401) and api_words(scene.once(bare)):
         fix = "let GET /v2/ through the proxy before it, for everybody and without a login"
         return warned(f"it answers for images, but {told}", answer.text, fix=fix)
     said = f"it does not speak the distribution API: {told}"
-    said += " with a web page" if media_type(answer) == "text/html" else ""
+    said += " with a web page" if answer.media_type == "text/html" else ""
     return failed(said, answer.text, fix=_WRONG_PLACE)
 
 

@@ -39,6 +39,11 @@ class Answer:
         return next(iter(self.headers.get(name.lower(), ())), "")
 
     @property
+    def media_type(self) -> str:
+        """The Content-Type without its parameters, in lower case."""
+        return self.header("content-type").partition(";")[0].strip().lower()
+
+    @property
     def challenges(self) -> tuple[Challenge, ...]:
         """What it asks for, whatever its status."""
         return parse_challenges(self.headers.get("www-authenticate", ()))

@@ -8,7 +8,8 @@ fares(found["REG-1"])                             # "ynyyy": docker, containerd,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from mirror.errors import Side
@@ -30,6 +31,7 @@ def scene_of(
     *paths: str,
     allowed: frozenset[tuple[str, str]] = frozenset(),
     plain_http: bool = True,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Scene]:
     """A scene of DEST; ``paths`` are images that are awaited, ``path:tag`` or ``path@digest``."""
     target = Target.parse(dest, plain_http=plain_http)
@@ -40,7 +42,7 @@ def scene_of(
         allowed=allowed,
     )
     expected = Expected("bundle.tar", tuple(map(_awaited, paths))) if paths else None
-    with Scene(Question(target, access, expected)) as scene:
+    with Scene(Question(target, access, expected), clock=clock) as scene:
         yield scene
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from mirror.preflight.anonymous import CHECKS
 from mirror.preflight.interface import Status, Verdict
+from mirror.preflight.run import Rules, examine
+from mirror.settings import PREFLIGHT_SECONDS
 from scripts.world.images import ImageSpec, build
 from scripts.world.registry import Registry
 from tests.fakes.auth import Bearer
-from tests.fakes.behaviours import answer, hang_up
+from tests.fakes.behaviours import answer, hang_up, stall
 from tests.fakes.harbor import Harbor
 from tests.fakes.message import Reply, json_reply
 from tests.fakes.registries import ReadOnly, Source
 from tests.fakes.simple import FakeRegistry
 from tests.fakes.token_server import TokenRegistry
-from tests.mirror.preflight.strangers import examined, fares
+from tests.mirror.preflight.strangers import examined, fares, scene_of
 
+(REG_1,) = CHECKS
 HTML = {"Content-Type": "text/html"}
 
 
@@ -247,3 +253,22 @@ def test_every_type_of_manifest_is_accepted(registry: Registry, harbor: Harbor) 
     for docker in (False, True):
         harbor.add("tkg/pause", f"v{docker}", build(ImageSpec("pause", docker=docker)))
         assert "was read" in pulls(f"{harbor.host}/tkg", f"pause:v{docker}").summary
+
+
+def test_a_page_in_the_place_of_a_manifest_is_no_image(fake: FakeRegistry) -> None:
+    fake.on("GET", "/manifests/", lambda _request, _go: Reply(200, HTML, b"<h1>Log in</h1>"))
+    found = pulls(f"{fake.host}/tkg")
+    assert (found.status, fares(found)) == (Status.FAIL, "nnnnn")
+    assert "answered 200 and a web page" in found.summary
+
+
+def test_a_registry_that_keeps_silent_is_not_waited_for_beyond_its_time(
+    fake: FakeRegistry,
+) -> None:
+    fake.on("*", "/manifests/", stall())
+    # All of the time but a tenth of a second is over when the check begins.
+    times = iter([0.0])
+    with scene_of(f"{fake.host}/tkg", clock=lambda: next(times, PREFLIGHT_SECONDS - 0.1)) as scene:
+        (finding,) = examine(scene, [replace(REG_1, needs=())], Rules()).findings
+    assert finding.verdict.unknown
+    assert "gave no answer within 0.5 s" in finding.verdict.summary

@@ -66,8 +66,8 @@ CAUSES = {
     "Basic everywhere": ("every request asks for a login (Basic)", "switch"),
     "two challenges, Basic first": ("2 ways to log in, basic and bearer", "one challenge"),
     "401 with bearer without quotes": ("no quotes", 'realm="..."'),
-    "no realm": ("names no token service", "API-3"),
-    "realm without a host": ("no URL of a token service: /token", "API-3"),
+    "no realm": ("names no token service", "external_url"),
+    "realm without a host": ("no URL of a token service: /token", "external_url"),
     "HEAD forbidden": ("HEAD, which it asks first, 403", "let HEAD through"),
 }
 
