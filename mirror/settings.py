@@ -16,6 +16,9 @@ MAX_MANIFEST = 4 * MIB
 MAX_HEAD = 256 * KIB
 # Bytes of a token answer. Harbor's largest seen is under 8 KiB.
 MAX_TOKEN_ANSWER = MIB
+# Challenges of one answer that a preflight looks at, each of which can cost three requests; two
+# is the most that was seen.
+MAX_CHALLENGES = 4
 # Bytes of an error answer that are read at all, and characters of it that are shown.
 MAX_ERROR_ANSWER = 64 * KIB
 MAX_ERROR_SHOWN = 300

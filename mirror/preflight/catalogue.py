@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from mirror.preflight import (
     addresses,
+    anonymous,
     design,
     endpoints,
     harbor,
     names,
+    openness,
     outside,
+    products,
     ranges,
     reach,
+    realm,
     rights,
     service,
     space,
@@ -18,9 +22,9 @@ from mirror.preflight import (
 )
 from mirror.preflight.interface import Check
 
-# From REG-3 on: their families are by what they look at, and their numbers by what comes first.
+# Their families are by what they look at, and their numbers by what comes first.
 _REGISTRY = sorted(
-    (*rights.CHECKS, *harbor.CHECKS, *space.CHECKS),
+    (*anonymous.CHECKS, *openness.CHECKS, *rights.CHECKS, *harbor.CHECKS, *space.CHECKS),
     key=lambda check: int(check.id.removeprefix("REG-")),
 )
 
@@ -29,6 +33,8 @@ CHECKS: tuple[Check, ...] = (
     *addresses.CHECKS,
     *reach.CHECKS,
     *service.CHECKS,
+    *products.CHECKS,
+    *realm.CHECKS,
     *_REGISTRY,
     *outside.CHECKS,
     *variables.CHECKS,

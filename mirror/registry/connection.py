@@ -312,13 +312,18 @@ class Connection:
                 text = masked(text.encode("utf-8", "replace"), cause.request).decode()
         text = printable(text) or type(cause).__name__
         if isinstance(cause, httpx.TimeoutException):
-            waited = timeout_of(self._access).read or 0.0
-            if isinstance(cause, httpx.ConnectTimeout):
-                waited = connect
-            why = f"{self.host} gave no answer within {waited:.0f} s ({type(cause).__name__})"
+            why = f"{self.host} gave no answer within {_waited(cause):.3g} s"
+            why += f" ({type(cause).__name__})"
             text = f"{self.host} is too slow: {text}" if text.startswith("only ") else why
         through = "" if self._access.direct else _through(cause)
         return self.fault(Unreachable, what, text + through)
+
+
+def _waited(cause: httpx.TimeoutException) -> float:
+    """Seconds that this very request was given, to connect or between two bytes."""
+    kind = "connect" if isinstance(cause, httpx.ConnectTimeout) else "read"
+    given = cause.request.extensions.get("timeout", {})
+    return float(given.get(kind) or 0.0)
 
 
 def _through(cause: Exception) -> str:

@@ -43,6 +43,11 @@ class Answer:
         return next(iter(self.headers.get(name.lower(), ())), "")
 
     @property
+    def media_type(self) -> str:
+        """The Content-Type without its parameters, in lower case."""
+        return self.header("content-type").partition(";")[0].strip().lower()
+
+    @property
     def challenges(self) -> tuple[Challenge, ...]:
         """What it asks for, whatever its status."""
         return parse_challenges(self.headers.get("www-authenticate", ()))
@@ -136,9 +141,7 @@ class Probe:
         Misbehaved where the realm is no place to which this registry may send anybody, by the
         rule that every transfer keeps (``policy.realm``).
         """
-        what = f"cannot get a token for {self._wire.host}"
-        realm = challenge.parameters.get("realm", "")
-        url = self._wire.allowed(what, policy.realm, self._wire.root, realm, self._wire.others)
+        what, url = f"cannot get a token for {self._wire.host}", self.realm(challenge)
         service = challenge.parameters.get("service", "")
         if login and login.identity:
             form = str(httpx.QueryParams(refresh_form(login, service, scopes))).encode()
@@ -148,6 +151,12 @@ class Probe:
             url = url.copy_add_param(name, value) if value else url
         ask = Ask("GET", url, what)
         return self._sent(ask, login.basic() if login else "", MAX_TOKEN_ANSWER)
+
+    def realm(self, challenge: Challenge) -> httpx.URL:
+        """Where that service is; nothing is asked. Misbehaved as above."""
+        what = f"cannot get a token for {self._wire.host}"
+        realm = challenge.parameters.get("realm", "")
+        return self._wire.allowed(what, policy.realm, self._wire.root, realm, self._wire.others)
 
     def _sent(self, ask: Ask, authorization: str, limit: int) -> Answer:
         ask = replace(ask, timeout=self._seconds())

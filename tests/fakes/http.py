@@ -118,7 +118,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         base = f"{self.server.scheme}://{self.headers['Host']}"
-        headers = {name.lower(): text for name, text in self.headers.items()}
+        # Go's clients send a line for each type that they accept (RFC 9110, 5.3).
+        names = {name.lower() for name in self.headers}
+        headers = {name: ", ".join(self.headers.get_all(name, [])) for name in names}
         request = Request(self.command, self.path, headers, base, self._body())
         LEDGER.arrived(self.server.url, base, headers, self.path, request.body)
         reply = self.server.answer(request)
