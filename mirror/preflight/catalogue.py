@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from mirror.preflight import service
+from mirror.preflight import authority, certificates, clock, protocols, service, trusted
 from mirror.preflight.interface import Check
 
-CHECKS: tuple[Check, ...] = (*service.CHECKS,)
+CHECKS: tuple[Check, ...] = (
+    *trusted.CHECKS,
+    *certificates.CHECKS,
+    *protocols.CHECKS,
+    *authority.CHECKS,
+    *clock.CHECKS,
+    *service.CHECKS,
+)
