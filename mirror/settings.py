@@ -221,6 +221,20 @@ QUOTA_SLACK = 0.1
 # gives a single one 5.
 DNS_SERVER_SECONDS = 2.0
 DNS_SECONDS = 5.0
+# Certificates that a registry may send; real ones send one to four.
+MAX_CHAIN = 20
+# Addresses of one registry whose certificates are looked at; a name has one to three.
+MAX_ADDRESSES = 8
+# Bits of RSA keys. Below, FIPS builds and OpenSSL refuse; above, Go does (CVE-2023-29409).
+LEAST_RSA = 2048
+LARGEST_RSA = 8192
+# Days that a certificate must be valid still: an installation takes a day, its renewal weeks.
+VALID_AT_LEAST = 7
+VALID_BETTER = 30
+# Seconds that a registry's clock may differ. A token may live 60 s by the token specification,
+# and Distribution forgives 60; at five minutes Kerberos, AWS and short tokens are all lost.
+CLOCK_DOUBT = 60.0
+CLOCK_WRONG = 300.0
 # Share of a token's life after which it is renewed before the registry says no.
 TOKEN_RENEWAL = 0.8
 # Seconds a token lives if its issuer does not say (token specification).

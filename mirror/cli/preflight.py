@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -79,11 +80,13 @@ def preflight(
     from mirror.cli.values import region, waivers
     from mirror.errors import Side
     from mirror.preflight import nodetest
+    from mirror.preflight.authority import authorities
     from mirror.preflight.catalogue import CHECKS
     from mirror.preflight.cluster import read_cluster
     from mirror.preflight.project import prepare
     from mirror.preflight.run import Rules, examine, unaddressed
     from mirror.preflight.scene import Question, Scene, Target
+    from mirror.registry.tls import context
     from mirror.report import json
     from mirror.report import preflight as report
 
@@ -105,6 +108,9 @@ def preflight(
             found = unaddressed(dest, fault, CHECKS)
         else:
             reach = access(registry, Side.DESTINATION, {target.authority}, listener=listener)
+            reach = replace(reach, tls=replace(reach.tls, authorities=authorities(cluster)))
+            # A file of no use is told before anything is asked, and not as a finding.
+            context(reach.tls)
             attested = frozenset(each.value for each in attest or ())
             question = Question(
                 target,

@@ -186,10 +186,10 @@ def presented(address: Any, name: str, timeout: float) -> list[bytes]:
         # Of a whole handshake, not of each of its reads: a slow peer cannot stretch it.
         raw.settimeout(max(ends - time.monotonic(), 0.001))
         with asking.wrap_socket(raw, server_hostname=name or None) as wrapped:
-            return _unverified_chain(wrapped)
+            return unverified_chain(wrapped)
 
 
-def _unverified_chain(wrapped: Any) -> list[bytes]:
+def unverified_chain(wrapped: Any) -> list[bytes]:
     """DER, leaf first; the call is public from Python 3.13 on, and the same one before."""
     if sys.version_info >= (3, 13):
         found: list[bytes] = wrapped.get_unverified_chain()

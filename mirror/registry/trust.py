@@ -82,7 +82,7 @@ def untrusted(cause: Exception, options: tls.TlsOptions, timeout: float) -> Reas
     if isinstance(error, ssl.SSLCertVerificationError):
         return _certificate(error, cause, options, timeout)
     if error is not None:
-        return _named(error, options)
+        return named(error, options)
     return _TLS_HERE if _asked_in_plain(cause, timeout) else None
 
 
@@ -107,7 +107,8 @@ def _behind(cause: BaseException | None, kind: type[Kind]) -> Kind | None:
     return cause
 
 
-def _named(error: ssl.SSLError, options: tls.TlsOptions) -> Reason | None:
+def named(error: ssl.SSLError, options: tls.TlsOptions) -> Reason | None:
+    """The reason where OpenSSL's own words say it well enough; None where they do not."""
     for sign, found in _SIGNS:
         if sign.search(error.reason or ""):
             reason = found
@@ -167,13 +168,13 @@ def _evidence(
     if failed is None or not isinstance(cause, httpx.RequestError) or proxy_for(cause.request.url):
         return None
     sent = tls.presented(failed.address, failed.name, timeout)
-    chain, anchors = _parsed(sent), _parsed(tls.context(options).get_ca_certs(binary_form=True))
+    chain, anchors = parsed(sent), parsed(tls.context(options).get_ca_certs(binary_form=True))
     if not chain or len(chain) != len(sent):
         return None
     return Evidence(error.verify_code, issued(chain), anchors, failed.name, datetime.now(UTC))
 
 
-def _parsed(certificates: Sequence[bytes]) -> list[Certificate]:
+def parsed(certificates: Sequence[bytes]) -> list[Certificate]:
     """Those of them that can be read.
 
     Systems' stores hold odd ones, a serial number of zero for instance. The parser refuses some
