@@ -47,6 +47,12 @@ MAX_TKRS = 500
 MAX_RELEASE_IMAGES = 40_000
 # Images that a failure names line by line; the JSON result has all of them.
 MAX_CAUSES_SHOWN = 60
+# Lines of one finding's evidence in a terminal, and on the page of a report, where 1,000 missing
+# images are 20 pages in print; the JSON result has all of them.
+PREFLIGHT_LINES = 8
+PREFLIGHT_PAGE_LINES = 1000
+# Characters of one such line: two digests and a long reference fit.
+PREFLIGHT_LINE = 600
 # Versions or tags that a message repeats, and characters of them.
 MAX_NAMES_SHOWN = 40
 MAX_FACT_SHOWN = 500

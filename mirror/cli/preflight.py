@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mirror.cli.options import Format, OutputOptions, RegistryOptions
-from mirror.cli.streams import print_result
+from mirror.cli.options import OutputOptions, RegistryOptions
 from mirror.errors import Fault
 
 
@@ -48,24 +47,39 @@ def preflight(
         list[Statement] | None,
         typer.Option("--attest", help="Vouch for what cannot be seen from here; recorded."),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE.html",
+            help="Write all findings, with their evidence, as one page for people and archives.",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the file of --report if it exists.")
+    ] = False,
 ) -> Fault | None:
     """Check whether a registry is fit for Tanzu Kubernetes Grid, and say how to mend it."""
     from bom.errors import ReferenceFault
     from mirror.cli.console import listening
+    from mirror.cli.examined import going_by, tell_examination
     from mirror.cli.inputs import access
-    from mirror.cli.results import unfit
     from mirror.cli.values import waivers
     from mirror.errors import Side
+    from mirror.files import refuse_taken
     from mirror.preflight.catalogue import CHECKS
     from mirror.preflight.cluster import read_cluster
     from mirror.preflight.run import Rules, examine, unaddressed
     from mirror.preflight.scene import Question, Scene, Target
-    from mirror.report import json
-    from mirror.report import preflight as report
+    from mirror.report.circumstances import given_file
 
     rules = Rules(waivers(waive or ()), strict)
     rules.check(CHECKS)
     cluster = read_cluster(cluster_config) if cluster_config else None
+    files = [given_file("cluster configuration", cluster_config)] if cluster_config else []
+    by = going_by(dest, registry, files, {"--strict": strict, "--fips": fips})
+    if report:
+        refuse_taken(report, force=force)
     with listening(output) as listener:
         try:
             target = Target.parse(dest, plain_http=registry.plain_http)
@@ -77,8 +91,4 @@ def preflight(
             question = Question(target, reach, cluster=cluster, attested=attested, fips=fips)
             with Scene(question, listener) as scene:
                 found = examine(scene, CHECKS, rules)
-    if output.format is Format.JSON:
-        print_result(json.dump(report.document(found)))
-    else:
-        print_result(report.text(found))
-    return unfit(found)
+    return tell_examination(found, by, output, report, force=force)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from bom.errors import ReferenceFault
+from bom.errors import ReferenceFault, starred
 from mirror.errors import Fault, RegistryFault, Unreachable, UsageFault
 from mirror.events import ItemEnded, ItemStarted, PhaseStarted
 from mirror.preflight.interface import (
@@ -117,7 +117,8 @@ def unaddressed(dest: str, fault: ReferenceFault, checks: Iterable[Check]) -> Ex
     findings = [Finding(first, verdict, verdict.status)]
     lost = untold(f"cannot be told before {first.id} is mended")
     findings += [Finding(check, lost, lost.status) for check in others]
-    return Examination(dest, tuple(findings), 0.0, 0)
+    # A name and password before a host belong in no output.
+    return Examination(starred(dest), tuple(findings), 0.0, 0)
 
 
 def _used(name: str, findings: Iterable[Finding]) -> bool:
