@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from mirror.errors import MachineFault
@@ -89,7 +90,9 @@ def _replace(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as cause:
-        beside.unlink(missing_ok=True)
+        # What stops the one may stop the other: a name that is too long, a disk that is gone.
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
         # Of a full disk the system names no file, and of another fault the one beside it.
         fact = f"{path}: {cause.strerror or cause}"
         raise MachineFault("cannot write a file", fact=fact) from cause

@@ -105,8 +105,8 @@ def _below(finding: Finding, look: Look, *, quiet: bool) -> Iterator[str]:
     if quiet:
         return
     for line in lines(finding.verdict.detail, PREFLIGHT_LINES, PREFLIGHT_LINE):
-        for part in _wrapped(line, look, _TEXT + 2):
-            yield " " * _TEXT + look.paint("quiet", f"| {part}")
+        for part in _wrapped(line, look, _NAME + 2):
+            yield " " * _NAME + look.paint("quiet", f"| {part}")
 
 
 def _labelled(label: str, said: str, look: Look) -> Iterator[str]:
