@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +16,33 @@ from mirror.errors import Fault, MachineFault
 from mirror.files import write_record
 from mirror.preflight.run import Examination
 from mirror.report import json, preflight
-from mirror.report.circumstances import Circumstances, Given, circumstances, given_file
+from mirror.report.circumstances import (
+    Circumstances,
+    Given,
+    circumstances,
+    given_bundle,
+    given_file,
+)
 from mirror.report.layout import WIDTH
 from mirror.report.preflight_text import Look, text
+
+
+def handed_in(
+    cluster: Path | None = None,
+    bundle: Path | None = None,
+    bom: Iterable[str] | None = None,
+    plan: str | None = None,
+) -> Iterator[Given]:
+    """The files that say what is expected, each with its digest."""
+    if bundle:
+        yield given_bundle(bundle)
+    for each in bom or ():
+        yield given_file("BOM", Path(each))
+    # Standard input can be read only once.
+    if plan and plan != "-":
+        yield given_file("plan", Path(plan))
+    if cluster:
+        yield given_file("cluster configuration", cluster)
 
 
 def going_by(

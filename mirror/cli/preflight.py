@@ -62,7 +62,7 @@ def preflight(
     """Check whether a registry is fit for Tanzu Kubernetes Grid, and say how to mend it."""
     from bom.errors import ReferenceFault
     from mirror.cli.console import listening
-    from mirror.cli.examined import going_by, tell_examination
+    from mirror.cli.examined import going_by, handed_in, tell_examination
     from mirror.cli.inputs import access
     from mirror.cli.values import waivers
     from mirror.errors import Side
@@ -71,13 +71,11 @@ def preflight(
     from mirror.preflight.cluster import read_cluster
     from mirror.preflight.run import Rules, examine, unaddressed
     from mirror.preflight.scene import Question, Scene, Target
-    from mirror.report.circumstances import given_file
 
     rules = Rules(waivers(waive or ()), strict)
     rules.check(CHECKS)
     cluster = read_cluster(cluster_config) if cluster_config else None
-    files = [given_file("cluster configuration", cluster_config)] if cluster_config else []
-    by = going_by(dest, registry, files, {"--strict": strict, "--fips": fips})
+    by = going_by(dest, registry, handed_in(cluster_config), {"--strict": strict, "--fips": fips})
     if report:
         refuse_taken(report, force=force)
     with listening(output) as listener:

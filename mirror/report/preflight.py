@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mirror.preflight.interface import Finding, Status
-from mirror.preflight.requirements import Standing, standings
+from mirror.preflight.requirements import Standing, State, standings
 from mirror.preflight.run import Examination
 from mirror.report.circumstances import Circumstances
 from mirror.text import printable
@@ -80,15 +80,18 @@ def groups(found: Examination) -> tuple[Group, ...]:
 
 
 def verdict(found: Examination) -> str:
-    """The result as a sentence without its subject."""
+    """The result as a sentence. Fit is only what was judged by all requirements."""
     if found.silent:
         return "it could not be asked"
     if found.result == "fail":
         return "it is not fit for Tanzu Kubernetes Grid"
     if found.unanswered:
         return "nothing failed, but not everything could be told"
+    open_ones = [s.requirement.id for s in standings(found.findings) if s.state is State.UNTOLD]
     fit = "it is fit for Tanzu Kubernetes Grid"
-    return f"{fit}, with warnings" if found.result == "warn" else fit
+    if open_ones:
+        fit = f"nothing speaks against it, but {', '.join(open_ones)} could not be judged"
+    return f"{fit}; there are warnings" if found.result == "warn" else fit
 
 
 def lines(text: str, limit: int, width: int) -> list[str]:

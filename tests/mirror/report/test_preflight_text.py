@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.preflight.interface import failed, passed, skipped, untold, warned
+from mirror.preflight.interface import Verdict, failed, passed, skipped, untold, warned
 from mirror.report.preflight_text import Look, text
 from mirror.settings import PREFLIGHT_LINES
 from tests.bom.documents import steady
@@ -55,19 +55,28 @@ def test_the_result_and_the_counts_stand_in_the_last_lines() -> None:
     ]
 
 
-def test_every_result_has_its_sentence() -> None:
-    def said(*verdicts: object) -> str:
-        found = [finding(f"API-{n}", v) for n, v in enumerate(verdicts, 1)]  # type: ignore[arg-type]
-        return text(examination(*found)).splitlines()[-1]
+def said(*verdicts: Verdict, judged: int = 5) -> str:
+    """The last line where so many requirements are met, and these verdicts beside."""
+    met = [finding(f"NET-{n}", passed("ok"), requirement=f"R{n}") for n in range(1, judged + 1)]
+    found = [finding(f"API-{n}", each) for n, each in enumerate(verdicts, 1)]
+    return text(examination(*met, *found)).splitlines()[-1]
 
-    fine = passed("fine")
+
+def test_every_result_has_its_sentence() -> None:
+    fine, doubt = passed("fine"), warned("hm", fix="look")
     assert said(fine) == "pass: it is fit for Tanzu Kubernetes Grid"
     assert said(fine, skipped("not asked")) == "pass: it is fit for Tanzu Kubernetes Grid"
-    doubt = warned("hm", fix="look")
-    assert said(fine, doubt) == "warn: it is fit for Tanzu Kubernetes Grid, with warnings"
+    assert said(doubt) == "warn: it is fit for Tanzu Kubernetes Grid; there are warnings"
     assert said(fine, untold("?")) == "warn: nothing failed, but not everything could be told"
     assert said(untold("?")) == "fail: it could not be asked"
     assert said(failed("no", fix="mend")) == "fail: it is not fit for Tanzu Kubernetes Grid"
+
+
+def test_nothing_is_called_fit_by_requirements_that_nobody_looked_at() -> None:
+    assert said(passed("fine"), judged=3) == (
+        "pass: nothing speaks against it, but R4, R5 could not be judged"
+    )
+    assert "fit" not in said(warned("hm", fix="look"), judged=0)
 
 
 def test_no_line_is_wider_than_the_terminal_but_for_words_that_are() -> None:
