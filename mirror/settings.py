@@ -51,8 +51,11 @@ MAX_CAUSES_SHOWN = 60
 # images are 20 pages in print; the JSON result has all of them.
 PREFLIGHT_LINES = 8
 PREFLIGHT_PAGE_LINES = 1000
-# Characters of one such line: two digests and a long reference fit.
-PREFLIGHT_LINE = 600
+# Characters of one such line in a terminal, where it may wrap twice, and on the page, where the CA
+# variable must be whole: base64 of three certificates has 6,000. Of a summary or fix 600.
+PREFLIGHT_LINE = 240
+PREFLIGHT_PAGE_LINE = 8192
+PREFLIGHT_TEXT = 600
 # Versions or tags that a message repeats, and characters of them.
 MAX_NAMES_SHOWN = 40
 MAX_FACT_SHOWN = 500

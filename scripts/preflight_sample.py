@@ -5,11 +5,12 @@
 All arguments go to `tkg-mirror preflight registry.internal/tkg`, which runs in a folder with these
 three files. The registry is a real one with TLS on 10.20.0.7, and a name server knows it, both in
 a network namespace that ends with the command; making one needs root. One image is not there, and
-the cluster configuration tells TKG to verify no certificate.
+the API server's load balancer would face the internet.
 """
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import socket
@@ -23,7 +24,6 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
-import trustme
 
 from scripts.world.process import die_with_parent
 from scripts.world.registry import PROGRAM, Registry
@@ -39,14 +39,38 @@ log: {{level: error}}
 storage: {{filesystem: {{rootdirectory: STORAGE}}}}
 http: {{addr: '{ADDRESS}:443', tls: {{certificate: cert.pem, key: key.pem}}}}
 """
+# Everything that the design asks for, but for AWS_LOAD_BALANCER_SCHEME_INTERNAL.
 _CLUSTER = f"""\
+CLUSTER_NAME: management
 CLUSTER_PLAN: prod
 INFRASTRUCTURE_PROVIDER: aws
 AWS_REGION: us-west-2
-AWS_LOAD_BALANCER_SCHEME_INTERNAL: true
+AWS_VPC_ID: vpc-0a1b2c3d4e5f60718
+AWS_NODE_AZ: us-west-2a
+AWS_NODE_AZ_1: us-west-2b
+AWS_NODE_AZ_2: us-west-2c
+AWS_VPC_CIDR: 10.20.0.0/16
+AWS_PUBLIC_SUBNET_ID: ""
+AWS_PUBLIC_SUBNET_ID_1: ""
+AWS_PUBLIC_SUBNET_ID_2: ""
+AWS_PRIVATE_SUBNET_ID: subnet-0a1b2c3d4e5f60711
+AWS_PRIVATE_SUBNET_ID_1: subnet-0a1b2c3d4e5f60712
+AWS_PRIVATE_SUBNET_ID_2: subnet-0a1b2c3d4e5f60713
+IDENTITY_MANAGEMENT_TYPE: ldap
+LDAP_HOST: ldap.internal:636
 TKG_CUSTOM_IMAGE_REPOSITORY: {NAME}/tkg
-TKG_CUSTOM_IMAGE_REPOSITORY_SKIP_TLS_VERIFY: true
+TKG_CUSTOM_IMAGE_REPOSITORY_CA_CERTIFICATE: CA
 """
+_KEY = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+_AUTHORITY = (
+    f"{_KEY} -days 3650 -keyout ca.key -out ca.pem -subj /CN=CA"
+    " -addext keyUsage=critical,keyCertSign,cRLSign"
+)
+_CERTIFICATE = (
+    f"{_KEY} -days 365 -CA ca.pem -CAkey ca.key -keyout key.pem -out cert.pem -subj /CN={NAME}"
+    f" -addext subjectAltName=DNS:{NAME} -addext extendedKeyUsage=serverAuth"
+    " -addext basicConstraints=critical,CA:FALSE -addext authorityKeyIdentifier=keyid"
+)
 
 
 def main() -> None:
@@ -63,24 +87,28 @@ def main() -> None:
 
 
 def _prepare(work: Path) -> None:
-    """A seeded storage, its bundle, a certificate and a cluster configuration."""
+    """A bundle, a storage that it was pushed into, certificates and a cluster configuration."""
     boms = sorted((ROOT / "scripts" / "samples").glob("tk*-bom-*.yaml"))
-    with Registry(work / "storage") as registry:
-        seed_world(registry.url, boms, prefix="tkg", megabytes=1)
-        line = [sys.executable, "-m", "mirror", "bundle", "create", "-o", str(work / "tkg.tar")]
-        line += [*(f"--bom={bom}" for bom in boms), f"--source-repo={registry.host}/tkg"]
-        line += [f"--rewrite=registry.example.com/extra={registry.host}/extra", "--plain-http"]
-        subprocess.run(line, cwd=ROOT, check=True, capture_output=True)
+    bundle = str(work / "tkg.tar")
+    with Registry() as source, Registry(work / "storage") as registry:
+        seed_world(source.url, boms, prefix="tkg", megabytes=1)
+        inputs = [*(f"--bom={bom}" for bom in boms), f"--source-repo={source.host}/tkg"]
+        moved = f"--rewrite=registry.example.com/extra={source.host}/extra"
+        _mirror("bundle", "create", *inputs, moved, "--plain-http", "-o", bundle)
+        _mirror("bundle", "push", bundle, f"{registry.host}/tkg", "--plain-http")
     shutil.rmtree(work / "storage/docker/registry/v2/repositories" / MISSING)
-    authority = trustme.CA(organization_name="Example Corp")
-    issued = authority.issue_cert(NAME)
-    authority.cert_pem.write_to_path(work / "ca.pem")
-    issued.private_key_pem.write_to_path(work / "key.pem")
-    issued.cert_chain_pems[0].write_to_path(work / "cert.pem")
-    (work / "prod.yaml").write_text(_CLUSTER)
+    for line in (_AUTHORITY, _CERTIFICATE):
+        subprocess.run(line.split(), cwd=work, check=True, capture_output=True)
+    authority = base64.b64encode((work / "ca.pem").read_bytes()).decode()
+    (work / "prod.yaml").write_text(_CLUSTER.replace("CA\n", f"{authority}\n"))
     (work / "service.yml").write_text(_SERVICE.replace("STORAGE", str(work / "storage")))
     (work / "resolv.conf").write_text(f"nameserver {NAME_SERVER}\n")
     (work / "hosts").write_text("127.0.0.1 localhost\n")
+
+
+def _mirror(*arguments: str) -> None:
+    line = [sys.executable, "-m", "mirror", *arguments]
+    subprocess.run(line, cwd=ROOT, check=True, capture_output=True)
 
 
 def _inside(arguments: list[str]) -> int:

@@ -94,8 +94,14 @@ def verdict(found: Examination) -> str:
     return f"{fit}; there are warnings" if found.result == "warn" else fit
 
 
+def evidence(finding: Finding, limit: int, width: int) -> list[str]:
+    """A finding's evidence; none where that is the very fact of its summary."""
+    told = lines(finding.verdict.detail, limit, width)
+    return told if told != lines(finding.verdict.summary, limit, width) else []
+
+
 def lines(text: str, limit: int, width: int) -> list[str]:
-    """At most ``limit`` printable lines of evidence; where more were said, the last says so."""
+    """At most ``limit`` printable lines; where more were said, the last says so."""
     safe = [line for line in (printable(line, width) for line in text.splitlines()) if line]
     if len(safe) <= limit:
         return safe

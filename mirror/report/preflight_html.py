@@ -11,8 +11,8 @@ from mirror.preflight.interface import Finding, Status
 from mirror.preflight.requirements import State, standings
 from mirror.preflight.run import Examination
 from mirror.report.circumstances import Circumstances
-from mirror.report.preflight import gravity, groups, lines, tally, verdict, word
-from mirror.settings import PREFLIGHT_LINE, PREFLIGHT_PAGE_LINES
+from mirror.report.preflight import evidence, gravity, groups, lines, tally, verdict, word
+from mirror.settings import PREFLIGHT_PAGE_LINE, PREFLIGHT_PAGE_LINES
 from mirror.text import printable
 
 # A sign beside each word: in black and white, and for who sees no red, it says the same.
@@ -67,7 +67,7 @@ def render(found: Examination, by: Circumstances) -> str:
 def _shown(value: object) -> object:
     """A text of the page without what a browser would obey; markup of the engine as it is."""
     if type(value) is str:
-        return printable(value, PREFLIGHT_LINE)
+        return printable(value, PREFLIGHT_PAGE_LINE)
     return value
 
 
@@ -76,8 +76,8 @@ def _by_strict(finding: Finding) -> bool:
 
 
 def _evidence(finding: Finding) -> list[str]:
-    return lines(finding.verdict.detail, PREFLIGHT_PAGE_LINES, PREFLIGHT_LINE)
+    return evidence(finding, PREFLIGHT_PAGE_LINES, PREFLIGHT_PAGE_LINE)
 
 
 def _each_line(text: str) -> list[str]:
-    return lines(text, PREFLIGHT_PAGE_LINES, PREFLIGHT_LINE)
+    return lines(text, PREFLIGHT_PAGE_LINES, PREFLIGHT_PAGE_LINE)

@@ -15,8 +15,8 @@ from mirror.preflight.interface import Finding, Status
 from mirror.preflight.requirements import Standing, State, standings
 from mirror.preflight.run import Examination
 from mirror.report.layout import WIDTH
-from mirror.report.preflight import Group, groups, lines, tally, verdict, word
-from mirror.settings import PREFLIGHT_LINE, PREFLIGHT_LINES
+from mirror.report.preflight import Group, evidence, groups, tally, verdict, word
+from mirror.settings import PREFLIGHT_LINE, PREFLIGHT_LINES, PREFLIGHT_TEXT
 from mirror.text import printable
 
 # Where a row's name and its text begin: "  FAIL    NET-3   ".
@@ -104,7 +104,7 @@ def _below(finding: Finding, look: Look, *, quiet: bool) -> Iterator[str]:
         yield from _labelled("fix: ", fix, look)
     if quiet:
         return
-    for line in lines(finding.verdict.detail, PREFLIGHT_LINES, PREFLIGHT_LINE):
+    for line in evidence(finding, PREFLIGHT_LINES, PREFLIGHT_LINE):
         for part in _wrapped(line, look, _NAME + 2):
             yield " " * _NAME + look.paint("quiet", f"| {part}")
 
@@ -149,7 +149,7 @@ def _wrapped(said: str, look: Look, left: int, most: int | None = None) -> list[
     """
     width = max(look.width - left, 20)
     return textwrap.wrap(
-        printable(said, PREFLIGHT_LINE),
+        printable(said, PREFLIGHT_TEXT),
         width,
         break_long_words=False,
         break_on_hyphens=False,

@@ -110,6 +110,13 @@ def test_long_evidence_is_cut_and_says_so() -> None:
     assert evidence[-1] == "| and 93 more lines; --format json has them"
 
 
+def test_a_fact_is_not_told_twice() -> None:
+    fact = "prod.yaml:6: expected false, found true"
+    assert text(examination(finding("TKG-3", failed(fact, fact, fix="mend")))).count(fact) == 1
+    told = text(examination(finding("TKG-3", failed(fact, f"{fact}\nmore", fix="mend"))))
+    assert told.count(fact) == 2
+
+
 def test_waivers_attestations_and_notices_are_told_with_their_reasons() -> None:
     told = squeezed(text(examination()))
     assert f"waived: {WAIVED}" in told
