@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from mirror.errors import MachineFault
@@ -17,6 +18,27 @@ def write_plan(path: Path, text: str, mark: str) -> None:
     """
     refuse_other(path, mark)
     _replace(path, text.encode("utf-8"))
+
+
+def write_record(path: Path, text: str, *, force: bool) -> None:
+    """Write ``text`` whole or not at all, in place of an older file with ``force`` only."""
+    refuse_taken(path, force=force)
+    _replace(path, text.encode("utf-8"))
+
+
+def refuse_taken(path: Path, *, force: bool) -> None:
+    """MachineFault where a file cannot be written, or one is there and ``force`` does not say so.
+
+    A link, folder or device is never replaced. Asked before a registry is, and again at the end.
+    """
+    _refuse_no_place(path, "the file")
+    if not path.exists() and not path.is_symlink():
+        return
+    if path.is_symlink() or not path.is_file():
+        raise MachineFault("this name is taken by no file", fact=str(path), hint=_OTHER)
+    if not force:
+        hint = f"{_OTHER}, or replace it with --force"
+        raise MachineFault("the file exists already", fact=str(path), hint=hint)
 
 
 def write_all(folder: Path, files: Iterable[tuple[str, bytes]], *, force: bool) -> None:
@@ -68,7 +90,9 @@ def _replace(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as cause:
-        beside.unlink(missing_ok=True)
+        # What stops the one may stop the other: a name that is too long, a disk that is gone.
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
         # Of a full disk the system names no file, and of another fault the one beside it.
         fact = f"{path}: {cause.strerror or cause}"
         raise MachineFault("cannot write a file", fact=fact) from cause
@@ -79,8 +103,7 @@ def refuse_other(path: Path, mark: str) -> None:
 
     Asked before hundreds of images are resolved, and once more before the plan is written.
     """
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise MachineFault("no folder to write the plan in", fact=str(path.parent))
+    _refuse_no_place(path, "the plan")
     if not path.exists() and not path.is_symlink():
         return
     try:
@@ -91,6 +114,11 @@ def refuse_other(path: Path, mark: str) -> None:
         raise MachineFault.from_os("cannot write a file", cause) from cause
     if not known:
         raise MachineFault("the file exists, and is no plan", fact=str(path), hint=_OTHER)
+
+
+def _refuse_no_place(path: Path, what: str) -> None:
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise MachineFault(f"no folder to write {what} in", fact=str(path.parent))
 
 
 _OTHER = "choose another name"

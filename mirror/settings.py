@@ -51,6 +51,15 @@ MAX_TKRS = 500
 MAX_RELEASE_IMAGES = 40_000
 # Images that a failure names line by line; the JSON result has all of them.
 MAX_CAUSES_SHOWN = 60
+# Lines of one finding's evidence in a terminal, and on the page of a report, where 1,000 missing
+# images are 20 pages in print; the JSON result has all of them.
+PREFLIGHT_LINES = 8
+PREFLIGHT_PAGE_LINES = 1000
+# Characters of one such line in a terminal, where it may wrap twice, and on the page, where the CA
+# variable must be whole: base64 of three certificates has 6,000. Of a summary or fix 600.
+PREFLIGHT_LINE = 240
+PREFLIGHT_PAGE_LINE = 8192
+PREFLIGHT_TEXT = 600
 # Versions or tags that a message repeats, and characters of them.
 MAX_NAMES_SHOWN = 40
 MAX_FACT_SHOWN = 500

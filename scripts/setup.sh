@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes a fresh Debian or Ubuntu machine, with Python, make and apt, ready for the whole test suite:
-# a real registry, skopeo as the witness, and with --docker a docker engine.
+# a real registry, skopeo as the witness, and with --docker a docker engine and a browser.
 # It installs what is missing and nothing else; where all is there it asks nobody and changes nothing.
 set -eu
 
@@ -17,6 +17,8 @@ python3 -c 'import ensurepip' >/dev/null 2>&1 || missing="$missing python3-venv"
 if [ "${1:-}" = --docker ]; then
     need dockerd docker.io
     need docker docker.io
+    # Reads the page of a preflight. Ubuntu has it as a snap alone; there its tests are skipped.
+    grep -qs '^ID=ubuntu' /etc/os-release || need chromium chromium
 fi
 
 if [ -z "$missing" ]; then

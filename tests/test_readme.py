@@ -7,6 +7,8 @@ import re
 import pytest
 
 from mirror.cli.app import app
+from mirror.preflight.catalogue import CHECKS
+from mirror.report.preflight import FAMILIES
 from scripts.readme import README, documented, help_of
 
 TEXT = README.read_text("utf-8")
@@ -35,3 +37,26 @@ def test_every_environment_variable_of_the_help_is_in_the_readme() -> None:
     }
     table = TEXT[TEXT.index("## Environment variables") : TEXT.index("## Results for scripts")]
     assert {name for name in named if name not in table} == set()
+
+
+SECTION = TEXT[TEXT.index("## Is the registry fit?") : TEXT.index("## Bad networks")]
+# Check and requirement of each row: | NET-3 | what must hold | R2 | fail |
+ROWS = dict(re.findall(r"^\| ([A-Z]+-\d+) \|[^|]*\| (R\d|) ?\|[^|]*\|$", SECTION, re.M))
+
+
+def test_every_check_of_a_preflight_is_in_the_table_under_its_requirement() -> None:
+    checks = {check.id: check.requirement for check in CHECKS}
+    assert {name: ROWS.get(name) for name in checks} == checks
+
+
+def test_the_table_has_no_check_that_there_is_not() -> None:
+    """Only once each family is there at all: until then the table is ahead of the catalogue."""
+    known = {check.id for check in CHECKS}
+    if {check.family for check in CHECKS} < FAMILIES.keys():
+        pytest.skip("the catalogue has not every family yet")
+    assert set(ROWS) == known
+
+
+def test_the_table_is_in_the_order_of_the_families() -> None:
+    families = list(dict.fromkeys(name.partition("-")[0] for name in ROWS))
+    assert families == list(FAMILIES)

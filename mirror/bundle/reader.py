@@ -84,6 +84,11 @@ class Bundle:
         """Bytes that the file has; ``size`` is what it should have."""
         return os.fstat(self._file).st_size
 
+    @property
+    def digest(self) -> Digest:
+        """Of bundle.json, which names every other byte of the bundle."""
+        return Digest.of(self._raw)
+
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from contextlib import suppress
 from typing import TextIO
+
+# Columns below which no table reads, and above which no line does.
+_NARROWEST, _WIDEST = 72, 110
 
 
 def print_result(text: str) -> None:
@@ -21,6 +25,19 @@ def print_result(text: str) -> None:
         _mute(sys.stdout)
         if not isinstance(cause, BrokenPipeError):
             raise
+
+
+def width(default: int) -> int:
+    """Columns of the terminal that results go to; ``default`` where they go elsewhere."""
+    if not sys.stdout.isatty():
+        return default
+    return min(max(shutil.get_terminal_size((default, 24)).columns, _NARROWEST), _WIDEST)
+
+
+def coloured() -> bool:
+    """True where results go to a terminal that knows colours and nobody wants none."""
+    dull = os.environ.get("TERM") == "dumb" or "NO_COLOR" in os.environ
+    return sys.stdout.isatty() and not dull
 
 
 def say(text: str) -> None:
