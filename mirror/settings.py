@@ -169,6 +169,10 @@ SIGNAL_CHECK = 0.2
 PREFLIGHT_SECONDS = 50.0
 PREFLIGHT_REQUEST = 8.0
 PREFLIGHT_LEAST = 0.5
+# Images and blobs that a preflight asks for at a time, whatever was said of transfers.
+IMAGES_AT_A_TIME = 8
+# Things that are not as they should be, of which a finding names so many.
+MAX_GAPS_SHOWN = 10
 # Share of a token's life after which it is renewed before the registry says no.
 TOKEN_RENEWAL = 0.8
 # Seconds a token lives if its issuer does not say (token specification).

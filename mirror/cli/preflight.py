@@ -29,6 +29,30 @@ def preflight(
         Path | None,
         typer.Option("--cluster-config", metavar="FILE", help="A TKG cluster configuration."),
     ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option("--bundle", metavar="FILE", help="Look for every image of this bundle."),
+    ] = None,
+    bom: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--bom",
+            metavar="FILE",
+            help="Look for every image of this TKG BOM or TKr BOM, by tag alone. Repeatable.",
+        ),
+    ] = None,
+    plan: Annotated[
+        str | None,
+        typer.Option(
+            "--plan",
+            metavar="FILE",
+            help="Look for every image of this plan; - is standard input.",
+        ),
+    ] = None,
+    deep: Annotated[
+        bool,
+        typer.Option("--deep", help="Read every byte of the images that are looked for."),
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Count every warning as a failure.")
     ] = False,
@@ -52,6 +76,7 @@ def preflight(
     """Check whether a registry is fit for Tanzu Kubernetes Grid, and say how to mend it."""
     from bom.errors import ReferenceFault
     from mirror.cli.console import listening
+    from mirror.cli.expectation import read_expected
     from mirror.cli.inputs import access
     from mirror.cli.results import unfit
     from mirror.cli.values import waivers
@@ -66,15 +91,22 @@ def preflight(
     rules = Rules(waivers(waive or ()), strict)
     rules.check(CHECKS)
     cluster = read_cluster(cluster_config) if cluster_config else None
+    expected = read_expected(bundle, bom, plan, deep=deep)
     with listening(output) as listener:
         try:
             target = Target.parse(dest, plain_http=registry.plain_http)
         except ReferenceFault as fault:
             found = unaddressed(dest, fault, CHECKS)
         else:
-            reach = access(registry, Side.DESTINATION, {target.authority}, listener=listener)
+            reach = access(
+                registry,
+                Side.DESTINATION,
+                {target.authority},
+                stdin_taken=plan == "-",
+                listener=listener,
+            )
             attested = frozenset(each.value for each in attest or ())
-            question = Question(target, reach, cluster=cluster, attested=attested, fips=fips)
+            question = Question(target, reach, expected, cluster, attested, fips, deep)
             with Scene(question, listener) as scene:
                 found = examine(scene, CHECKS, rules)
     if output.format is Format.JSON:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mirror.preflight import service
+from mirror.preflight import images, service
 from mirror.preflight.interface import Check
 
-CHECKS: tuple[Check, ...] = (*service.CHECKS,)
+CHECKS: tuple[Check, ...] = (*service.CHECKS, *images.CHECKS)
