@@ -52,7 +52,7 @@ def of_boms(files: Sequence[str], images: ImageSet) -> Expected:
     """What BOM files name: by tag, so without digests, and without the members of bundles."""
     named = " ".join(f"--bom {shlex.quote(file)}" for file in files)
     return Expected(
-        ", ".join(files),
+        files[0] if len(files) == 1 else f"{len(files)} BOM files",
         tuple(_awaited(image, {}, {}) for image in images.images),
         lists_members=False,
         create=f"tkg-mirror bundle create {named} -o {NEW_BUNDLE}",

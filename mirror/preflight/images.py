@@ -205,10 +205,9 @@ def _members(scene: Scene, found: Survey) -> Verdict:
     unread = [(f"{name}: cannot look into it", gap) for name, gap in found.unread.items()]
     if not asked and not unread:
         return _none(found, "none of the images is an imgpkg bundle with members")
-    things = f"members of {len(found.members)} imgpkg bundles"
     taken = any(gap.kind is Kind.WRONG for _name, gap in gaps)
-    tally = Tally(things, len(asked) + len(unread), (*gaps, *unread))
-    good = f"all {len(asked)} {things} are beside them"
+    tally = Tally("members of imgpkg bundles", len(asked) + len(unread), (*gaps, *unread))
+    good = f"all {len(asked)} members of {len(found.members)} imgpkg bundles are beside them"
     return tally.verdict(good, push(scene, overwrite=taken))
 
 
@@ -247,7 +246,7 @@ def _none(found: Survey, why: str) -> Verdict:
 
 
 def _nothing_there() -> Verdict:
-    return untold("no image is there to look into")
+    return untold("cannot be told before IMG-1 is mended: no image is there")
 
 
 def _check(number: int, title: str, look: Callable[[Scene], Verdict]) -> Check:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
 
 import httpx
 
-from mirror.errors import IntegrityFault, Misbehaved, RegistryFault, Side
+from mirror.errors import IntegrityFault, Misbehaved, Refused, RegistryFault, Side
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.manifest import Manifest
@@ -142,11 +142,12 @@ class Registry:
         """Bytes that a blob has by the registry's word; None where it is not there.
 
         Empty where it does not say. By GET where a HEAD says anything but what is promised: some
-        proxies answer 404 to every HEAD, and clients get their blobs all the same.
+        proxies answer 404 or 405 to every HEAD, and clients get their blobs all the same.
         """
-        stated = self._stated("HEAD", repository, descriptor.digest)
-        if stated == str(descriptor.size):
-            return stated
+        with suppress(Refused, Misbehaved):
+            stated = self._stated("HEAD", repository, descriptor.digest)
+            if stated == str(descriptor.size):
+                return stated
         return self._stated("GET", repository, descriptor.digest)
 
     def _stated(self, method: str, repository: str, digest: Digest) -> str | None:
