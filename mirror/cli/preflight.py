@@ -106,7 +106,9 @@ def preflight(
                 listener=listener,
             )
             attested = frozenset(each.value for each in attest or ())
-            question = Question(target, reach, expected, cluster, attested, fips, deep)
+            question = Question(
+                target, reach, expected, cluster=cluster, attested=attested, fips=fips, deep=deep
+            )
             with Scene(question, listener) as scene:
                 found = examine(scene, CHECKS, rules)
     if output.format is Format.JSON:

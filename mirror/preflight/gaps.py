@@ -15,7 +15,10 @@ _WORDS = {
     Kind.WRONG: "not what is expected",
     Kind.BROKEN: "not to be used",
 }
-_LET_PULL = "let everybody pull: make the project public, and lift rules that forbid it"
+_HINTS = {
+    Kind.REFUSED: "let everybody pull: make the project public, and lift rules that forbid it",
+    Kind.BROKEN: "ask the registry's operator, or whoever runs a proxy in between",
+}
 _FAILS = "find out why the registry fails, then run the same command again"
 
 
@@ -69,6 +72,6 @@ def more(count: int) -> list[str]:
 def _fix(gaps: Iterable[tuple[str, Gap]], mend: str) -> str:
     """What mends them all: a push does not help where pulling is refused."""
     found = [gap for _name, gap in gaps]
-    hints = dict.fromkeys(gap.hint or _LET_PULL for gap in found if gap.kind is Kind.REFUSED)
-    pushed = [mend] if any(gap.kind is not Kind.REFUSED for gap in found) else []
-    return "; ".join((*hints, *pushed))
+    hints = (gap.hint or _HINTS.get(gap.kind, "") for gap in found)
+    pushed = [mend] if any(gap.kind in (Kind.MISSING, Kind.WRONG) for gap in found) else []
+    return "; ".join((*dict.fromkeys(filter(None, hints)), *pushed))

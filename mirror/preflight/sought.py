@@ -71,6 +71,7 @@ class Gap:
     kind: Kind
     reason: str
     hint: str = ""
+    """What mends it besides the push that brings what is missing."""
 
 
 def gap_of(fault: Fault) -> Gap:
@@ -79,12 +80,14 @@ def gap_of(fault: Fault) -> Gap:
     if isinstance(fault, NotFound):
         return Gap(Kind.MISSING, f"not there: {reason}")
     if isinstance(fault, Refused):
-        # A hint about an account is no help to those who have none.
-        return Gap(Kind.REFUSED, reason, fault.hint if fault.status == 412 else "")
+        # A hint about an account is no help to those who have none. Without a status it is
+        # Harbor's sign for a project that is not there.
+        kind = Kind.REFUSED if fault.status else Kind.MISSING
+        return Gap(kind, reason, "" if fault.status in (401, 403) else fault.hint)
     if isinstance(fault, IntegrityFault):
         return Gap(Kind.WRONG, f"expected {printable(fault.expected)}, got {printable(fault.got)}")
     broken = isinstance(fault, Misbehaved) or not isinstance(fault, RegistryFault)
-    return Gap(Kind.BROKEN if broken else Kind.UNKNOWN, reason)
+    return Gap(Kind.BROKEN, reason, fault.hint) if broken else Gap(Kind.UNKNOWN, reason)
 
 
 class Sought:

@@ -9,12 +9,14 @@ with FakeRegistry() as fake:
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Protocol
 
 from mirror.errors import Side
 from mirror.events import Listener, silent
 from mirror.oci.digest import Digest
 from mirror.oci.platform import Platform
-from mirror.preflight import images, service
+from mirror.preflight import images
 from mirror.preflight.interface import Finding
 from mirror.preflight.run import Rules, examine
 from mirror.preflight.scene import Awaited, Expected, Question, Scene, Target
@@ -33,7 +35,15 @@ PACKAGE = bundle(lock(f"gone.invalid/dev/app@{APP.manifest.digest}"))
 MEMBER = f"pkg:{tag_of(APP)}"
 WORLD = {"agent:v1": AGENT, "app:v1": APP, "pkg:v1": PACKAGE, "sister:v2": SISTER}
 MEMBERS = {"pkg:v1": (APP,)}
-CHECKS = (*service.CHECKS, *images.CHECKS)
+# Whatever else they need is there: it is the matter of other tests.
+CHECKS = tuple(replace(check, needs=()) for check in images.CHECKS)
+
+
+class Hosted(Protocol):
+    """A registry of any kind."""
+
+    @property
+    def host(self) -> str: ...
 
 
 def fill(fake: FakeRegistry, world: Mapping[str, Image] = WORLD) -> None:
@@ -67,7 +77,7 @@ def bom_of(world: Mapping[str, Image] = WORLD) -> Expected:
 
 
 def look(
-    fake: FakeRegistry,
+    fake: Hosted,
     expected: Expected | None,
     *,
     deep: bool = False,
@@ -81,7 +91,7 @@ def look(
 
 
 def scene(
-    fake: FakeRegistry,
+    fake: Hosted,
     expected: Expected | None,
     *,
     deep: bool = False,

@@ -13,6 +13,7 @@ from mirror.registry.credentials import Credentials, Secret
 from mirror.settings import Settings
 from scripts.world.images import ImageSpec, build
 from tests.fakes.behaviours import answer
+from tests.fakes.harbor import Harbor
 from tests.fakes.packages import bundle, lock, tag_of
 from tests.fakes.simple import FakeRegistry
 from tests.mirror.preflight.looking import (
@@ -83,7 +84,7 @@ def test_without_anything_to_look_for_nothing_is_asked(full: FakeRegistry) -> No
     for name in statuses(said):
         assert not said[name].verdict.unknown
         assert said[name].verdict.fix == "give --bundle FILE, --bom FILE or --plan FILE"
-    assert [seen.path for seen in full.requests] == ["/v2/"]
+    assert full.requests == []
 
 
 def test_a_stranger_asks_for_tokens_that_only_pull(full: FakeRegistry) -> None:
@@ -293,6 +294,12 @@ def test_a_policy_that_refuses_an_image_is_told(full: FakeRegistry) -> None:
     assert verdict.status is Status.FAIL
     assert "PROJECTPOLICYVIOLATION" in verdict.detail
     assert "a rule of the project forbids it" in verdict.fix
+
+
+def test_a_harbor_without_the_project_is_told_to_make_it(harbor: Harbor) -> None:
+    verdict = look(harbor, bundle_of())["IMG-1"].verdict
+    assert verdict.summary == "4 of 4 images are not there"
+    assert verdict.fix.startswith("create the project at the destination first; tkg-mirror bundle")
 
 
 # --- a registry that has enough ---------------------------------------------------------------

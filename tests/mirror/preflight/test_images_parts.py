@@ -103,6 +103,13 @@ def test_a_push_is_no_help_where_pulling_is_refused() -> None:
     assert "push it" not in alone.fix
 
 
+def test_what_is_broken_is_no_matter_of_a_push() -> None:
+    broken = Tally("images", 1, (("a", Gap(Kind.BROKEN, "no JSON")),)).verdict("good", "push it")
+    assert broken.summary == "1 of 1 images is not to be used"
+    assert broken.fix.startswith("ask the registry's operator")
+    assert "push it" not in broken.fix
+
+
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
