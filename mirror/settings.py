@@ -244,6 +244,10 @@ VALID_BETTER = 30
 # and Distribution forgives 60; at five minutes Kerberos, AWS and short tokens are all lost.
 CLOCK_DOUBT = 60.0
 CLOCK_WRONG = 300.0
+# Images and blobs that a preflight asks for at a time, whatever was said of transfers.
+IMAGES_AT_A_TIME = 8
+# Things that are not as they should be, of which a finding names so many.
+MAX_GAPS_SHOWN = 10
 # Share of a token's life after which it is renewed before the registry says no.
 TOKEN_RENEWAL = 0.8
 # Seconds a token lives if its issuer does not say (token specification).

@@ -256,9 +256,8 @@ def access(
     if options.key_file and not options.cert_file:
         raise UsageFault("a key without its certificate", fact="--key-file needs --cert-file")
     if options.password_stdin and stdin_taken:
-        raise UsageFault(
-            "standard input cannot be both", fact="--password-stdin stands with --images -"
-        )
+        fact = "--password-stdin stands with --images - or --plan -"
+        raise UsageFault("standard input cannot be both", fact=fact)
     return Access(
         side,
         options.settings(),

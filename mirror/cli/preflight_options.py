@@ -65,9 +65,9 @@ class JudgingOptions:
     strict: Annotated[bool, typer.Option("--strict", help="Count every warning as a failure.")] = (
         False
     )
-    fips: Annotated[
-        bool, typer.Option("--fips", help="Check for a FIPS build of TKG as well.")
-    ] = False
+    fips: Annotated[bool, typer.Option("--fips", help="Check for a FIPS build of TKG as well.")] = (
+        False
+    )
     waive: Annotated[
         list[str] | None,
         typer.Option(

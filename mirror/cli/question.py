@@ -53,9 +53,7 @@ def question(
     is asked, and is no finding about the registry.
     """
     hosts = {target.authority}
-    reach = access(
-        registry, Side.DESTINATION, hosts, stdin_taken=given.stdin, listener=listener
-    )
+    reach = access(registry, Side.DESTINATION, hosts, stdin_taken=given.stdin, listener=listener)
     reach = replace(reach, tls=replace(reach.tls, authorities=authorities(given.cluster)))
     context(reach.tls)
     return Question(

@@ -108,7 +108,7 @@ def examine(scene: Scene, checks: Iterable[Check], rules: Rules) -> Examination:
         str(scene.target),
         tuple(findings),
         time.monotonic() - began,
-        scene.stranger.requests + scene.account.requests,
+        scene.requests,
         dict(rules.waivers),
         scene.question.attested,
         notices,

@@ -13,12 +13,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from bom.errors import Fault, ReferenceFault
 from bom.reference import parse_repository
 from mirror.events import Listener, silent
 from mirror.oci.digest import Digest
+from mirror.oci.platform import Platform
 from mirror.preflight.cluster import ClusterConfig
 from mirror.preflight.machine import Machine
 from mirror.registry.access import Access
@@ -27,6 +28,20 @@ from mirror.registry.probe import Probe, strangers
 from mirror.settings import PREFLIGHT_LEAST, PREFLIGHT_REQUEST, PREFLIGHT_SECONDS
 
 Found = TypeVar("Found")
+
+
+class Asks(Protocol):
+    """Whatever holds connections to a registry."""
+
+    @property
+    def requests(self) -> int:
+        """Requests sent so far."""
+
+    def close(self) -> None:
+        """Close every connection."""
+
+
+Opened = TypeVar("Opened", bound=Asks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +98,8 @@ class Awaited:
     digest: Digest | None
     members: tuple[Digest, ...] = ()
     """Of an imgpkg bundle: digests that must lie in the same repository."""
+    required: bool = True
+    """False for what not every release has: it is told where it is missing, and nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +110,13 @@ class Expected:
     """What says so, for people: the file's name."""
     images: tuple[Awaited, ...]
     blobs: Mapping[Digest, int] = field(default_factory=dict)
-    """Size of each blob of all images together; empty where that is not known (BOM files)."""
+    """Size of each blob of all images together; empty where only a bundle would tell."""
+    platforms: tuple[Platform, ...] = ()
+    """Those that indexes keep, where ``blobs`` does not tell; empty for all."""
+    lists_members: bool = True
+    """False for BOM files, which do not tell an imgpkg bundle from another image."""
+    create: str = ""
+    """The command that makes a bundle of these images; empty where ``origin`` is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +156,7 @@ class Scene:
         self._known: dict[Any, Any] = {}
         self._turns: dict[Any, threading.RLock] = {}
         self._lock = threading.Lock()
-        self._open: list[Probe] = []
+        self._open: list[Asks] = []
         self._later: list[Callable[[Scene], str]] = []
 
     def __enter__(self) -> Scene:
@@ -145,8 +168,8 @@ class Scene:
         fault: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for probe in self._open:
-            probe.close()
+        for each in self._open:
+            each.close()
 
     @property
     def target(self) -> Target:
@@ -213,10 +236,15 @@ class Scene:
         """The notices of whatever was to be looked at again."""
         return tuple(notice for look in self._later if (notice := look(self)))
 
-    def opened(self, probe: Probe) -> Probe:
-        """Remember to close it."""
-        self._open.append(probe)
-        return probe
+    def opened(self, asks: Opened) -> Opened:
+        """Remember to close it, and to count its requests."""
+        self._open.append(asks)
+        return asks
+
+    @property
+    def requests(self) -> int:
+        """Requests sent so far, by whoever of those that were opened."""
+        return sum(each.requests for each in self._open)
 
 
 def _stranger(scene: Scene) -> Probe:

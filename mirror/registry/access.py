@@ -29,6 +29,8 @@ class Access:
     """Kinds of address of those that the operator named, noted as they turn out."""
     direct: bool = False
     """Past the proxies of the environment: as somebody else's machine would ask."""
+    reading: bool = False
+    """No token is asked for that could write, at whichever side: somebody who only pulls."""
 
     def for_stranger(self) -> Access:
         """How a registry is reached that only what was read names, an imgpkg bundle's lock.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
 
 import httpx
 
-from mirror.errors import IntegrityFault, Misbehaved, RegistryFault, Side
+from mirror.errors import IntegrityFault, Misbehaved, Refused, RegistryFault, Side
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.manifest import Manifest
@@ -38,6 +38,7 @@ class Registry:
         self._wire = Connection(host, access)
         self._uploads = Uploads(self._wire, self._start)
         self._lists = Lists(self._wire, partial(self._ask, "GET"))
+        self._reading = access.reading or access.side is Side.SOURCE
         settings = access.settings
         self._downloads = Downloads(self._wire, self._get, settings.ranges, settings.timeout)
 
@@ -127,24 +128,36 @@ class Registry:
 
     def has_blob(self, repository: str, descriptor: Descriptor) -> bool:
         """True where the blob is there with its full size; Harbor can hold one with size 0."""
-        what = f"cannot look up blob {descriptor.digest} in {self.host}/{repository}"
-        ask = self._ask("HEAD", repository, f"blobs/{descriptor.digest}", what)
-        with self._wire.exchange(ask) as response:
-            if response.status_code == 404:
-                return False
-            self._wire.expect(response, what, 200)
-            stated = response.headers.get("content-length", "")
-        return stated == str(descriptor.size) if stated else self.gives_blob(repository, descriptor)
+        stated = self._stated("HEAD", repository, descriptor.digest)
+        if stated == "":
+            return self.gives_blob(repository, descriptor)
+        return stated == str(descriptor.size)
 
     def gives_blob(self, repository: str, descriptor: Descriptor) -> bool:
         """The same by GET, for where a HEAD says nothing or is not known; no byte is read."""
-        what = f"cannot look up blob {descriptor.digest} in {self.host}/{repository}"
-        with self._wire.exchange(self._get(repository, descriptor.digest, what)) as response:
+        stated = self._stated("GET", repository, descriptor.digest)
+        return stated in ("", str(descriptor.size))
+
+    def blob_length(self, repository: str, descriptor: Descriptor) -> str | None:
+        """Bytes that a blob has by the registry's word; None where it is not there.
+
+        Empty where it does not say. By GET where a HEAD says anything but what is promised: some
+        proxies answer 404 or 405 to every HEAD, and clients get their blobs all the same.
+        """
+        with suppress(Refused, Misbehaved):
+            stated = self._stated("HEAD", repository, descriptor.digest)
+            if stated == str(descriptor.size):
+                return stated
+        return self._stated("GET", repository, descriptor.digest)
+
+    def _stated(self, method: str, repository: str, digest: Digest) -> str | None:
+        what = f"cannot look up blob {digest} in {self.host}/{repository}"
+        ask = self._ask(method, repository, f"blobs/{digest}", what)
+        with self._wire.exchange(ask) as response:
             if response.status_code == 404:
-                return False
+                return None
             self._wire.expect(response, what, 200)
-            size = str(descriptor.size)
-            return bool(response.headers.get("content-length", size) == size)
+            return printable(response.headers.get("content-length", ""), 40)
 
     def mount(self, repository: str, descriptor: Descriptor, origin: str) -> bool:
         """Take a blob over from another repository of this registry; False: upload it.
@@ -209,7 +222,7 @@ class Registry:
         return Ask(method, url, what, self._scopes(repository, mount_from), headers)
 
     def _scopes(self, repository: str, mount_from: str) -> Scopes:
-        actions = "pull" if self._wire.side is Side.SOURCE else "pull,push"
+        actions = "pull" if self._reading else "pull,push"
         own = f"repository:{repository}:{actions}"
         return (own, f"repository:{mount_from}:pull") if mount_from else (own,)
 

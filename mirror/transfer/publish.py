@@ -130,21 +130,24 @@ class Publisher:
         now = self.retry(partial(self.library.tagged, image.repository, str(image.name)))
         if now != image.digest:
             return now
-        whole = not self._lacks_foreign(image) and not self._lacks_child(image)
+        whole = not self._lacks_foreign(image) and not self._lacks_below(image)
         return now if whole and self._is_listed(image) else None
 
-    def _lacks_child(self, image: Publication) -> bool:
-        """True where an index was pushed sparse before; looked for where tags may be replaced.
+    def _lacks_below(self, image: Publication) -> bool:
+        """True where something below a tag is missing; looked for where tags may be replaced.
 
-        Few registries take a sparse index, and one request for each child of every index would
-        be as many again as a push that finds everything there needs.
+        An index may have been pushed sparse before, and a registry may have lost a layer or
+        cleaned it up. One request for each of them would be ten times as many as a push that
+        finds everything there needs.
         """
         if not self.overwrite:
             return False
         *children, _root = image.graph.manifests
-        names = (str(child.digest) for child in children)
         there = partial(self.library.tagged, image.repository)
-        return any(self.retry(partial(there, name)) is None for name in names)
+        if any(self.retry(partial(there, str(child.digest))) is None for child in children):
+            return True
+        has, blobs = partial(self.library.has_blob, image.repository), set(image.graph.blobs)
+        return not all(self.retry(partial(has, blob)) for blob in blobs)
 
     def _lacks_foreign(self, image: Publication) -> bool:
         """True where the image is there without a foreign layer that is carried now.

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mirror.cli.examined import handed_in
+from mirror.cli.preflight_options import ExpectedOptions
 from mirror.errors import BundleFault, MachineFault
 from tests.fakes.simple import FakeRegistry
 from tests.flows.cli import listed, run, stock
@@ -24,7 +25,7 @@ def test_a_bundle_is_named_by_the_digest_of_its_bundle_json(
         content = tar.extractfile("bundle.json")
         assert content
         expected = hashlib.sha256(content.read()).hexdigest()
-    (given,) = handed_in(bundle=bundle)
+    (given,) = handed_in(ExpectedOptions(bundle=bundle))
     assert (given.kind, given.name, given.sha256) == ("bundle", str(bundle), expected)
 
 
@@ -32,7 +33,9 @@ def test_every_file_is_named_in_the_order_of_its_weight(tmp_path: Path) -> None:
     for name in ("a.yaml", "b.yaml", "plan.json", "prod.yaml"):
         (tmp_path / name).write_text(name)
     boms = [str(tmp_path / name) for name in ("a.yaml", "b.yaml")]
-    given = list(handed_in(tmp_path / "prod.yaml", None, boms, str(tmp_path / "plan.json")))
+    plan, config = str(tmp_path / "plan.json"), tmp_path / "prod.yaml"
+    wanted = ExpectedOptions(bom=boms, plan=plan, cluster_config=config)
+    given = list(handed_in(wanted))
     assert [(each.kind, Path(each.name).name) for each in given] == [
         ("BOM", "a.yaml"),
         ("BOM", "b.yaml"),
@@ -45,13 +48,13 @@ def test_every_file_is_named_in_the_order_of_its_weight(tmp_path: Path) -> None:
 
 
 def test_standard_input_is_left_for_whoever_reads_the_plan() -> None:
-    assert list(handed_in(plan="-")) == []
+    assert list(handed_in(ExpectedOptions(plan="-"))) == []
 
 
 def test_what_cannot_be_read_is_a_fault_of_its_own_kind(tmp_path: Path) -> None:
     other = tmp_path / "other.tar"
     other.write_bytes(b"no bundle")
     with pytest.raises(BundleFault):
-        list(handed_in(bundle=other))
+        list(handed_in(ExpectedOptions(bundle=other)))
     with pytest.raises(MachineFault):
-        list(handed_in(plan=str(tmp_path / "none.json")))
+        list(handed_in(ExpectedOptions(plan=str(tmp_path / "none.json"))))
