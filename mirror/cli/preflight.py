@@ -38,7 +38,8 @@ def preflight(
     given = Given.read(wanted)
     if action.emit_node_test:
         target = Target.parse(dest, plain_http=registry.plain_http)
-        return tell_node_test(question(target, given, judging, action, registry), output)
+        tell_node_test(question(target, given, judging, action, registry), output)
+        return None
     by = going_by(dest, wanted, judging, registry)
     if action.report:
         refuse_taken(action.report, force=action.force)

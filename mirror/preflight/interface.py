@@ -29,8 +29,8 @@ class Verdict:
     """What one check says.
 
     ``summary`` is a line for people; ``detail`` the evidence, as many lines as it takes; ``fix``
-    the command or setting that mends it. ``unknown`` marks a skip that should have been an
-    answer: the registry did not give one, or not enough was given to ask it. ``blocks`` is false
+    the command or setting that mends it. ``unknown`` marks what should have been an answer: the
+    registry did not give one, or it cannot be seen from here. ``blocks`` is false
     where it is bad, and what needs this check can be told all the same.
     """
 
@@ -47,9 +47,12 @@ def passed(summary: str, detail: str = "") -> Verdict:
     return Verdict(Status.PASS, summary, detail)
 
 
-def warned(summary: str, detail: str = "", *, fix: str) -> Verdict:
-    """It works, and somebody should know; ``--strict`` makes a failure of it."""
-    return Verdict(Status.WARN, summary, detail, fix)
+def warned(summary: str, detail: str = "", *, fix: str, unknown: bool = False) -> Verdict:
+    """It works, and somebody should know; ``--strict`` makes a failure of it.
+
+    With ``unknown`` only a person can say whether it works.
+    """
+    return Verdict(Status.WARN, summary, detail, fix, unknown)
 
 
 def failed(summary: str, detail: str = "", *, fix: str, blocks: bool = True) -> Verdict:

@@ -58,9 +58,11 @@ def outside(scene: Scene) -> Verdict:
         return passed(what, f"all the same, {hint}" if hint else "")
     if hint:
         what = f"it may run in a TKG cluster: {hint}, as the Harbor package behind Contour does"
-        return warned(what, _NOT_SEEN, fix=f"{_MOVE}; if that is another Envoy: {_ATTEST}")
+        fix = f"{_MOVE}; if that is another Envoy: {_ATTEST}"
+        return warned(what, _NOT_SEEN, fix=fix, unknown=True)
     what = f"cannot be seen from here: {shown} is in no range of a cluster, which proves little"
-    return warned(what, _NOT_SEEN, fix=f"make sure that no cluster runs it, then {_ATTEST}")
+    fix = f"make sure that no cluster runs it, then {_ATTEST}"
+    return warned(what, _NOT_SEEN, fix=fix, unknown=True)
 
 
 _MOVE = "run the registry on a machine of its own, outside of every TKG cluster"

@@ -61,7 +61,8 @@ class Examination:
     @property
     def unanswered(self) -> tuple[Finding, ...]:
         """What should have had an answer and has none."""
-        return tuple(each for each in self.findings if each.verdict.unknown)
+        skipped = (each for each in self.findings if each.verdict.status is Status.SKIP)
+        return tuple(each for each in skipped if each.verdict.unknown)
 
 
 @dataclass(frozen=True, slots=True)
