@@ -168,4 +168,6 @@ def _paste(scene: Scene) -> str:
     return f"{CA}: {base64.b64encode(top.pem).decode('ascii')}" if top else ""
 
 
-CHECKS = (Check("TLS-8", "nodes are given the authority that they need", carried),)
+CHECKS = (
+    Check("TLS-8", "nodes are given the authority that they need", carried, needs=("NET-6",)),
+)

@@ -99,4 +99,4 @@ def _envoy(answer: Answer) -> str:
     return f"it answers with {printable(own, 60)}" if own else ""
 
 
-CHECKS = (Check("TKG-1", "it runs outside of TKG", outside, requirement="R1"),)
+CHECKS = (Check("TKG-1", "it runs outside of TKG", outside, "R1", ("NET-2",)),)

@@ -143,12 +143,13 @@ def _looked(scene: Scene, checks: tuple[Check, ...], rules: Rules) -> Iterator[F
 
 
 def _verdict(scene: Scene, check: Check, known: Mapping[str, Verdict]) -> Verdict:
-    for name in check.needs:
-        bad = known[name].status is Status.FAIL or known[name].unknown
-        if bad and known[name].blocks:
+    # What was not asked about stands in nobody's way.
+    for name, before in ((name, known[name]) for name in check.needs if name in known):
+        bad = before.status is Status.FAIL or (before.status is Status.SKIP and before.unknown)
+        if bad and before.blocks:
             return untold(f"cannot be told before {name} is mended")
-        if known[name].status is Status.SKIP and not bad:
-            return skipped(f"as {name}: {known[name].summary}")
+        if before.status is Status.SKIP and not bad:
+            return skipped(f"as {name}: {before.summary}")
     if check.hasty and scene.remaining <= 0:
         return untold("no time was left", fix="find out why the registry answers that slowly")
     if not check.hasty:

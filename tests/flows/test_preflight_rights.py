@@ -43,8 +43,9 @@ def test_a_harbor_is_told_what_can_be_told_without_credentials(harbor: Harbor) -
     harbor.project("tkg", public=True)
     found = statuses(preflight(harbor, "--format", "json"))
     told = {name for name, status in found.items() if status == "pass"}
-    assert told == {"REG-5", "REG-6", "REG-8", "REG-10"}
-    assert "authorization" not in {name for seen in harbor.requests for name in seen.headers}
+    assert told >= {"REG-5", "REG-6", "REG-8", "REG-10"}
+    sent = {seen.headers.get("authorization", "") for seen in harbor.requests}
+    assert not [each for each in sent if each.startswith("Basic")]
 
 
 def test_a_wrong_password_fails_the_preflight(harbor: Harbor) -> None:
@@ -91,9 +92,8 @@ def test_no_password_is_in_any_output(harbor: Harbor, role: str, form: str) -> N
     ann = harbor.user("ann", SECRET, roles)
     ran = preflight(harbor, "--format", form, "--log-level", "debug", name="ann", secret=SECRET)
     sent = {seen.headers.get("authorization", "") for seen in harbor.requests} - {""}
-    assert len(sent) == 1
-    coded = sent.pop().partition(" ")[2]
-    for secret in (ann.secret, coded):
+    assert len([each for each in sent if each.startswith("Basic")]) == 1
+    for secret in (ann.secret, *(each.partition(" ")[2] for each in sent)):
         assert secret not in ran.out + ran.err
 
 
