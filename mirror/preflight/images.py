@@ -250,7 +250,7 @@ def _nothing_there() -> Verdict:
 
 
 def _check(number: int, title: str, look: Callable[[Scene], Verdict]) -> Check:
-    return Check(f"IMG-{number}", title, look, "R5", ("API-1",), hasty=False)
+    return Check(f"IMG-{number}", title, look, "R5", ("REG-1",), hasty=False)
 
 
 CHECKS = (
