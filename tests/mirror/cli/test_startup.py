@@ -11,7 +11,9 @@ import pytest
 HEAVY = {
     "asyncio",
     "cryptography",
+    "dns",
     "httpx",
+    "jinja2",
     "oras",
     "requests",
     "rich",
@@ -31,7 +33,10 @@ print(json.dumps(sorted(sys.modules)), file=sys.stderr)
 """
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["bundle", "create", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["bundle", "create", "--help"], ["preflight", "--help"]],
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     program = LIST.format(arguments=arguments)
     done = subprocess.run(
