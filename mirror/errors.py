@@ -144,7 +144,8 @@ class Unreachable(RegistryFault):
     """No usable answer: DNS, TCP, a cut connection, 5xx or 429.
 
     ``retry_after`` is the pause in seconds that the registry asked for, if it did;
-    ``answered`` tells a registry that says "later" from one that says nothing.
+    ``answered`` tells a registry that says "later" from one that says nothing, and ``status`` is
+    how it said so, or 0.
     """
 
     name = "unreachable"
@@ -161,10 +162,12 @@ class Unreachable(RegistryFault):
         hint: str = "",
         retry_after: float | None = None,
         answered: bool = False,
+        status: int = 0,
     ) -> None:
         super().__init__(side, host, what, fact=fact, hint=hint)
         self.retry_after = retry_after
         self.answered = answered
+        self.status = status
         if self.moved and not answered:
             # A name that is gone for good does not come back within a few attempts.
             self.temporary = False

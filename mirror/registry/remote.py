@@ -6,9 +6,10 @@ import threading
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from http import HTTPStatus
 from types import TracebackType
 
-from mirror.errors import Misbehaved
+from mirror.errors import Misbehaved, Unreachable
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.manifest import Manifest
@@ -103,10 +104,25 @@ class Project:
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
+        self._ill: set[tuple[Digest, str]] = set()
+        """Blobs that the registry failed over when it was asked for them."""
 
     def holds(self, descriptor: Descriptor, target: str) -> bool:
-        """True where the repository has the blob."""
-        return self.registry.has_blob(target, descriptor)
+        """True where the repository has the blob; False too where it fails over it again.
+
+        A power cut can leave Distribution 2.8 an empty link to a blob, over which it answers 500
+        for ever after (measured). Only another upload mends that.
+        """
+        place = descriptor.digest, target
+        try:
+            return self.registry.has_blob(target, descriptor)
+        except Unreachable as fault:
+            if fault.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            if place not in self._ill:
+                self._ill.add(place)
+                raise
+        return False
 
     def mount(self, descriptor: Descriptor, target: str, holder: str) -> bool:
         """Take the blob over from another repository of the same registry."""

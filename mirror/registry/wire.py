@@ -66,7 +66,9 @@ def fault_of(
         pause = pause_of(headers)
         if _NO_ROOM.search(fact):
             return Full(side, host, what, fact=fact)
-        return Unreachable(side, host, what, fact=fact, retry_after=pause, answered=True)
+        return Unreachable(
+            side, host, what, fact=fact, retry_after=pause, answered=True, status=status
+        )
     if status in (401, 403):
         hint = _ITS_WORDS + Refused.hint if status == 403 and told else ""
         return Refused(side, host, what, fact=fact, hint=hint, status=status)

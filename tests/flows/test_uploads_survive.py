@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -40,6 +41,20 @@ def test_what_was_uploaded_before_is_not_sent_again(bundle: Path, replicas: Repl
     digests = Counter(line.path.rpartition("=")[2] for line in stored if line.status == 201)
     assert len(digests) == BLOBS
     assert set(digests.values()) == {1}
+
+
+def test_a_link_that_a_power_cut_left_empty_is_written_anew(
+    bundle: Path, registry: Registry
+) -> None:
+    assert push(bundle, registry.host, PLAIN).code == 0
+    for links in registry.files.glob("**/_layers/sha256/*/link"):
+        links.write_bytes(b"")
+    for tags in registry.files.glob("**/_manifests/tags"):
+        shutil.rmtree(tags)
+    ran = push(bundle, registry.host, PLAIN, "--retries", 2)
+    assert ran.code == 0, ran.err
+    assert 500 in [line.status for line in registry.requests()]
+    assert visible(registry.storage) == whole()
 
 
 def test_replicas_that_know_nothing_of_each_other_are_given_up_and_named(
