@@ -71,12 +71,21 @@ def _zones(config: ClusterConfig, region: str) -> Iterator[Flaw]:
         zone = config.get(name)
         if not zone:
             yield Flaw(name, "one of three zones", f"{name}: {next(free)}")
-        elif region and not zone.startswith(region):
+        elif region and not _in_region(zone, region):
             fix = f"{name}: {next(free)}"
             yield Flaw(name, f"a zone of {region} (AWS_REGION)", fix, grave=True)
         elif zone in seen:
             yield Flaw(name, f"another zone than {seen[zone]}", f"{name}: {next(free)}")
         seen.setdefault(zone, name)
+
+
+def _in_region(zone: str, region: str) -> bool:
+    """True for ``us-east-1a`` and the local zone ``us-east-1-bos-1a``, but not for ``us-east-1``.
+
+    TKG itself asks only how the name begins; AWS knows no zone that is called as its region.
+    """
+    rest = zone.removeprefix(region)
+    return zone.startswith(region) and re.fullmatch("[a-z]|-[a-z0-9-]*[a-z0-9]", rest) is not None
 
 
 @of_aws_file
