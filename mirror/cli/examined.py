@@ -36,8 +36,7 @@ def handed_in(wanted: ExpectedOptions) -> Iterator[Given]:
         yield given_bundle(wanted.bundle)
     for each in wanted.bom or ():
         yield given_file("BOM", Path(each))
-    # Standard input can be read only once.
-    if wanted.plan and wanted.plan != "-":
+    if wanted.plan:
         yield given_file("plan", Path(wanted.plan))
     if wanted.cluster_config:
         yield given_file("cluster configuration", wanted.cluster_config)
@@ -52,7 +51,7 @@ def going_by(
     """
     command = ["tkg-mirror", *(starred(each) if each == dest else each for each in sys.argv[1:])]
     # Where one is missing, whoever reads it for its certificates says so.
-    trusted = [path for path in registry.ca_file or () if path.is_file()]
+    trusted = [path for path in registry.ca_file or () if path.is_file() or path.is_fifo()]
     given = [*handed_in(wanted), *(given_file("CA file", path) for path in trusted)]
     flags = {
         "--strict": judging.strict,
