@@ -13,8 +13,8 @@ from mirror.cli.options import Format, OutputOptions, RegistryOptions
 from mirror.cli.preflight_options import ExpectedOptions, JudgingOptions
 from mirror.cli.results import unfit
 from mirror.cli.streams import coloured, print_result, width
-from mirror.errors import Fault, MachineFault
-from mirror.files import write_record
+from mirror.errors import Fault, MachineFault, UsageFault
+from mirror.files import refuse_taken, write_record
 from mirror.preflight import nodetest
 from mirror.preflight.run import Examination
 from mirror.preflight.scene import Question
@@ -40,6 +40,22 @@ def handed_in(wanted: ExpectedOptions) -> Iterator[Given]:
         yield given_file("plan", Path(wanted.plan))
     if wanted.cluster_config:
         yield given_file("cluster configuration", wanted.cluster_config)
+
+
+def refuse_page(
+    page: Path, wanted: ExpectedOptions, registry: RegistryOptions, *, force: bool
+) -> None:
+    """The fault of a page that cannot be written, before anything is asked.
+
+    ``--force`` is for an older report: a bundle or key that was handed in is never replaced.
+    """
+    files = (wanted.bundle, *(wanted.bom or ()), wanted.plan, wanted.cluster_config)
+    secrets = (registry.cert_file, registry.key_file, registry.registry_config)
+    for each in filter(None, (*files, *(registry.ca_file or ()), *secrets)):
+        if page.exists() and Path(each).exists() and page.samefile(each):
+            what = "the report would replace what was handed in"
+            raise UsageFault(what, fact=f"--report {page}", hint="choose another name")
+    refuse_taken(page, force=force)
 
 
 def going_by(
