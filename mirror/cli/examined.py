@@ -13,8 +13,8 @@ from mirror.cli.options import Format, OutputOptions, RegistryOptions
 from mirror.cli.preflight_options import ExpectedOptions, JudgingOptions
 from mirror.cli.results import unfit
 from mirror.cli.streams import coloured, print_result, width
-from mirror.errors import Fault, MachineFault
-from mirror.files import write_record
+from mirror.errors import Fault, MachineFault, UsageFault
+from mirror.files import refuse_taken, write_record
 from mirror.preflight import nodetest
 from mirror.preflight.run import Examination
 from mirror.preflight.scene import Question
@@ -36,11 +36,26 @@ def handed_in(wanted: ExpectedOptions) -> Iterator[Given]:
         yield given_bundle(wanted.bundle)
     for each in wanted.bom or ():
         yield given_file("BOM", Path(each))
-    # Standard input can be read only once.
-    if wanted.plan and wanted.plan != "-":
+    if wanted.plan:
         yield given_file("plan", Path(wanted.plan))
     if wanted.cluster_config:
         yield given_file("cluster configuration", wanted.cluster_config)
+
+
+def refuse_page(
+    page: Path, wanted: ExpectedOptions, registry: RegistryOptions, *, force: bool
+) -> None:
+    """The fault of a page that cannot be written, before anything is asked.
+
+    ``--force`` is for an older report: a bundle or key that was handed in is never replaced.
+    """
+    files = (wanted.bundle, *(wanted.bom or ()), wanted.plan, wanted.cluster_config)
+    secrets = (registry.cert_file, registry.key_file, registry.registry_config)
+    for each in filter(None, (*files, *(registry.ca_file or ()), *secrets)):
+        if page.exists() and Path(each).exists() and page.samefile(each):
+            what = "the report would replace what was handed in"
+            raise UsageFault(what, fact=f"--report {page}", hint="choose another name")
+    refuse_taken(page, force=force)
 
 
 def going_by(
@@ -52,7 +67,7 @@ def going_by(
     """
     command = ["tkg-mirror", *(starred(each) if each == dest else each for each in sys.argv[1:])]
     # Where one is missing, whoever reads it for its certificates says so.
-    trusted = [path for path in registry.ca_file or () if path.is_file()]
+    trusted = [path for path in registry.ca_file or () if path.is_file() or path.is_fifo()]
     given = [*handed_in(wanted), *(given_file("CA file", path) for path in trusted)]
     flags = {
         "--strict": judging.strict,

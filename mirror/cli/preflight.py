@@ -24,10 +24,9 @@ def preflight(
     """Check whether a registry is fit for Tanzu Kubernetes Grid, and say how to mend it."""
     from bom.errors import ReferenceFault
     from mirror.cli.console import listening
-    from mirror.cli.examined import going_by, tell_examination, tell_node_test
+    from mirror.cli.examined import going_by, refuse_page, tell_examination, tell_node_test
     from mirror.cli.question import Given, question
     from mirror.cli.values import waivers
-    from mirror.files import refuse_taken
     from mirror.preflight.catalogue import CHECKS
     from mirror.preflight.project import prepare
     from mirror.preflight.run import Rules, examine, unaddressed
@@ -42,7 +41,7 @@ def preflight(
         return None
     by = going_by(dest, wanted, judging, registry)
     if action.report:
-        refuse_taken(action.report, force=action.force)
+        refuse_page(action.report, wanted, registry, force=action.force)
     with listening(output) as listener:
         try:
             target = Target.parse(dest, plain_http=registry.plain_http)

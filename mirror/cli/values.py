@@ -16,7 +16,6 @@ from mirror.text import printable, starred
 
 # Powers of 1024, as curl's and wget's --limit-rate have them.
 _UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB}
-_REGION = re.compile(r"[a-z]{2,8}(-[a-z]{2,16}){1,3}-[0-9]{1,2}", re.ASCII)
 _RATE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)([KMG]?)", re.IGNORECASE | re.ASCII)
 
 
@@ -68,7 +67,9 @@ def waivers(texts: Iterable[str]) -> dict[str, str]:
 
 def region(text: str) -> str:
     """The value of ``--aws-endpoints``; raises UsageFault for what no region is called."""
-    if _REGION.fullmatch(text):
+    from mirror.preflight.endpoints import REGION
+
+    if REGION.fullmatch(text):
         return text
     fact = f"--aws-endpoints {printable(text, 80)!r}"
     raise UsageFault("not a region of AWS", fact=fact, hint="us-east-1, for example: no zone")

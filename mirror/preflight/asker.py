@@ -57,7 +57,7 @@ class Asker:
     def contents(self, blobs: Collection[Blob]) -> dict[Blob, Gap | None]:
         """The same by reading: every byte passes, is hashed and forgotten.
 
-        What lies in several repositories is read once; only the blob that was read is told.
+        What lies in several repositories is read once; of the others a GET is begun.
         """
         first = {blob.descriptor: blob for blob in reversed([*blobs])}
         moves = [
@@ -67,10 +67,12 @@ class Asker:
         self.listener(PhaseStarted("read blobs", len(moves), sum(each.size for each in first)))
         crew, retry = self.crew, self.retry
         engine = Engine(self, Nothing(), self.host, crew, retry, self.listener, self._limit)
-        return {
+        read: dict[Blob, Gap | None] = {
             first[done.item.descriptor]: gap_of(done.fault) if done.fault else None
             for done in engine.run(moves)
         }
+        others = [blob for blob in blobs if blob not in read]
+        return read | (self._each("ask for the others", others, self._given) if others else {})
 
     @contextmanager
     def read(
@@ -103,6 +105,11 @@ class Asker:
             return Gap(Kind.MISSING, "not there")
         right = length in ("", str(blob.size))
         return None if right else Gap(Kind.WRONG, f"{length} bytes there, not {blob.size}")
+
+    def _given(self, blob: Blob) -> Gap | None:
+        """A registry knows for each repository what it has: a HEAD may be yes, and a GET no."""
+        asked = partial(self._registry.gives_blob, blob.repository, blob.descriptor)
+        return None if self._asked(asked) else Gap(Kind.MISSING, "not there for a GET")
 
     def _asked(self, ask: Callable[[], Answer]) -> Answer:
         def attempt() -> Answer:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 
 from mirror.preflight.cluster import ClusterConfig
+from mirror.preflight.endpoints import REGION
 from mirror.preflight.flaws import Flaw, judged, of_aws_file, of_file
 from mirror.preflight.interface import Check, Verdict, skipped
 
@@ -53,9 +54,20 @@ def zones(config: ClusterConfig) -> Verdict:
     What is left out is the region with a, b or c behind it (helpers.star), if there is such one.
     """
     region = config.get("AWS_REGION")
+    if region and not REGION.fullmatch(region):
+        # A zone's name, most often; no zone can be told from such a one.
+        write = f"AWS_REGION: {_near(region)}"
+        flaw = Flaw("AWS_REGION", "a region such as us-east-1", write, grave=True)
+        return judged(config, [flaw], "")
     flaws = list(_zones(config, region))
     named = ", ".join(config.get(name) for name in _ZONES)
     return judged(config, flaws, f"three availability zones of {region}: {named}")
+
+
+def _near(text: str) -> str:
+    """The region of a zone's name, or else an example."""
+    found = REGION.match(text)
+    return found[0] if found else "us-east-1"
 
 
 def _zones(config: ClusterConfig, region: str) -> Iterator[Flaw]:
@@ -71,12 +83,21 @@ def _zones(config: ClusterConfig, region: str) -> Iterator[Flaw]:
         zone = config.get(name)
         if not zone:
             yield Flaw(name, "one of three zones", f"{name}: {next(free)}")
-        elif region and not zone.startswith(region):
+        elif region and not _in_region(zone, region):
             fix = f"{name}: {next(free)}"
             yield Flaw(name, f"a zone of {region} (AWS_REGION)", fix, grave=True)
         elif zone in seen:
             yield Flaw(name, f"another zone than {seen[zone]}", f"{name}: {next(free)}")
         seen.setdefault(zone, name)
+
+
+def _in_region(zone: str, region: str) -> bool:
+    """True for ``us-east-1a`` and the local zone ``us-east-1-bos-1a``, but not for ``us-east-1``.
+
+    TKG itself asks only how the name begins; AWS knows no zone that is called as its region.
+    """
+    rest = zone.removeprefix(region)
+    return zone.startswith(region) and re.fullmatch("[a-z]|-[a-z0-9-]*[a-z0-9]", rest) is not None
 
 
 @of_aws_file

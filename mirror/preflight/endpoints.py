@@ -7,6 +7,7 @@ name resolve to addresses of the VPC, and takes TCP connections there.
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,8 @@ REQUIRED = (
 # public address, so that neither its address nor its silence from here says anything.
 S3 = "s3"
 PORT = 443
+# us-east-1, us-gov-west-1, us-isob-east-1: letters, and one number at the end.
+REGION = re.compile(r"[a-z]{2,8}(-[a-z]{2,16}){1,3}-[0-9]{1,2}", re.ASCII)
 
 # AWS's partitions and their domains, as its SDKs list them (partitions.json, dnsSuffix).
 _DOMAINS = {

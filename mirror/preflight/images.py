@@ -163,7 +163,7 @@ def _whole(scene: Scene, found: Survey) -> Verdict:
     of = _owners(found)
     gaps = [(f"{of[blob]}: {blob}", gap) for blob, gap in found.blobs.items() if gap]
     size = human_size(sum(each.size for each in {blob.descriptor for blob in found.blobs}))
-    read = ", and all were read" if scene.question.deep else ""
+    read = ", and each digest was read" if scene.question.deep else ""
     good = f"all {len(found.blobs)} configurations and layers are there, {size}{read}"
     tally = Tally("configurations and layers", len(found.blobs), tuple(gaps))
     return tally.verdict(good, push(scene, overwrite=True), _left_out(found))

@@ -27,7 +27,8 @@ _PROXY_CA = "TKG_PROXY_CA_CERT"
 # curl's exit code says which of resolving (6), connecting (7) and TLS failed; -q and --noproxy
 # keep out what a person's ~/.curlrc and environment say, since containerd does not read them. The
 # node's own trust is put before the CAs: to curl, --cacert is instead of that, to TKG besides.
-# What the registry said is printed as ASCII alone: it may hold escapes of terminals.
+# What the registry said is printed as ASCII alone: it may hold escapes of terminals. A realm of its
+# is given as --url: one that begins with a dash would be an option of curl.
 _SCRIPT = r"""
 umask 077; unset CURL_CA_BUNDLE SSL_CERT_FILE SSL_CERT_DIR;
 t=$(mktemp -d) || exit 1; trap "rm -rf \"$t\"" EXIT; trap "exit 1" HUP INT TERM;
@@ -35,8 +36,10 @@ say() { printf "%s\n" "$*" | tr -cd "\12\40-\176"; };
 no() { say "FAIL: $*"; exit 1; };
 err() { tr "\n" " " <"$t/err"; };
 get() {
- got=$(curl -q -g -sS --noproxy "*" --proto "=${1%%:*}" --connect-timeout 10 --max-time 30
- ${ca:+--cacert "$ca"} -D "$t/head" -o "$t/body" -w "%{http_code} %{remote_ip}" "$@" 2>"$t/err");
+ u=$1; shift;
+ got=$(curl -q -g -sS --noproxy "*" --proto "=${u%%:*}" --connect-timeout 10 --max-time 30
+ ${ca:+--cacert "$ca"} -D "$t/head" -o "$t/body" -w "%{http_code} %{remote_ip}" --url "$u" "$@"
+ 2>"$t/err");
  rc=$?; code=${got%% *}; return $rc;
 };
 field() {
@@ -83,7 +86,8 @@ elif [ "$code" != 200 ]; then
 fi;
 get "$1/v2/$5/manifests/$6" -H "$auth" -H "Accept: $7" || no "no answer for $5: $(err)";
 case $code in
- 200) say "PASS: this node can pull $3/$5";;
+ 200) grep -q schemaVersion "$t/body" || no "$3 answers for $5 $6 with what is no image";
+ say "PASS: this node can pull $3/$5";;
  404) say "PASS: this node may pull from $3, which has no $5 $6 yet";;
  401|403) no "$3 gives $5 to nobody without a login: $code";;
  *) no "$3 answers $code for $5 $6";;

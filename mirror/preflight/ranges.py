@@ -43,6 +43,7 @@ _AWS_DEFAULTS = {
     "AWS_PRIVATE_NODE_CIDR_2": "10.0.4.0/24",
     "AWS_PUBLIC_NODE_CIDR_2": "10.0.5.0/24",
 }
+_VPC_SAYS = f"{VPC}: what aws ec2 describe-vpcs says of it; beside AWS_VPC_ID TKG ignores it"
 # Bits of host part that kube-apiserver lets services have at most (validateServiceCIDRNetmask).
 _SERVICE_BITS = 20
 # Go's ParseCIDR wants the bits written out; ip_network would take a bare address or a mask.
@@ -181,12 +182,19 @@ def _unreadable(config: ClusterConfig) -> Iterator[Flaw]:
 
 
 def _family(config: ClusterConfig) -> Iterator[Flaw]:
-    """As many networks as TKG_IP_FAMILY has families, in its order (validateCIDRsForIPFamily)."""
+    """As many networks as TKG_IP_FAMILY has families, in its order (validateCIDRsForIPFamily).
+
+    Any other word than these four ends an installation at once (tkg/kind/client.go, getIPFamily).
+    """
     family = config.get("TKG_IP_FAMILY", "ipv4")
     wanted = _FAMILIES.get(family.lower())
+    if wanted is None:
+        fix = "TKG_IP_FAMILY: ipv4"
+        yield Flaw("TKG_IP_FAMILY", f"one of {' '.join(_FAMILIES)}", fix, grave=True)
+        return
     for name in (PODS, SERVICES):
         found = written(config, name)
-        if wanted and found and tuple(each.network.version for each in found) != wanted:
+        if found and tuple(each.network.version for each in found) != wanted:
             default = ",".join(_DEFAULTS[name][each] for each in wanted)
             expected = f"networks of {family} (TKG_IP_FAMILY)"
             yield Flaw(name, expected, f"{name}: {default}", grave=True)
@@ -202,7 +210,10 @@ def _too_wide(services: tuple[Range, ...]) -> Iterator[Flaw]:
 
 def _overlaps(ranges: tuple[Range, ...], taken: tuple[Range, ...]) -> Iterator[Flaw]:
     for one, two in combinations(ranges, 2):
-        if one.meets(two):
+        if one.meets(two) and one.name == two.name == VPC:
+            # Only a list of an existing VPC's ranges has several, and AWS has none that meet.
+            yield Flaw(VPC, "ranges of one VPC, which do not meet", _VPC_SAYS)
+        elif one.meets(two):
             # What the file says moves before what it leaves to TKG, and a VPC before nothing.
             mend, other = (two, one) if one.default and two.name != VPC else (one, two)
             yield _move(mend, f"a range apart from {other}", taken, grave=True)
@@ -275,8 +286,7 @@ def _unknown_vpc(config: ClusterConfig) -> Iterator[Flaw]:
     """The range of a VPC that exists is not in the file, so it cannot be told apart either."""
     vpc = config.get("AWS_VPC_ID")
     if config.infrastructure == "aws" and vpc and not config.get(VPC):
-        fix = f"{VPC}: what aws ec2 describe-vpcs says of it; beside AWS_VPC_ID TKG ignores it"
-        yield Flaw(VPC, "the VPC's range, to compare it with the others", fix)
+        yield Flaw(VPC, "the VPC's range, to compare it with the others", _VPC_SAYS)
 
 
 CHECKS = (Check("TKG-5", "pods, services, VPC, docker and registry have ranges apart", apart),)

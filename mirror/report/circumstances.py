@@ -20,7 +20,10 @@ class Given:
     kind: str
     name: str
     sha256: str
-    """Of its bytes, in hex; of a bundle that of its bundle.json, which names every other byte."""
+    """Of its bytes, in hex; of a bundle that of its bundle.json, which names every other byte.
+
+    Empty for a pipe: whoever needed its bytes has read them, and there are no others.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,9 @@ def given_bundle(path: Path) -> Given:
 
 
 def given_file(kind: str, path: Path) -> Given:
-    """Any other file; MachineFault where it cannot be read."""
+    """Any other file; MachineFault where it cannot be read. ``-`` is standard input."""
+    if str(path) == "-" or path.is_fifo():
+        return Given(kind, str(path), "")
     try:
         with path.open("rb") as file:
             return Given(kind, str(path), hashlib.file_digest(file, "sha256").hexdigest())

@@ -121,7 +121,8 @@ def document(found: Examination, by: Circumstances) -> dict[str, Any]:
         "attested": sorted(found.attested),
         "notices": list(found.notices),
         "inputs": [
-            {"kind": each.kind, "file": each.name, "sha256": each.sha256} for each in by.files
+            {"kind": each.kind, "file": each.name, "sha256": each.sha256 or None}
+            for each in by.files
         ],
         "options": list(by.options),
         "time": by.stamp,

@@ -180,7 +180,9 @@ def test_a_registry_that_asks_for_a_password(locked_registry: Registry, tmp_path
     assert "asks for a login" in ran.out
 
 
-@pytest.mark.parametrize("realm", ["file:///etc/passwd", "https://127.0.0.1:1/token", "$(id)"])
+@pytest.mark.parametrize(
+    "realm", ["file:///etc/passwd", "https://127.0.0.1:1/token", "$(id)", "-K/etc/passwd", "--help"]
+)
 def test_a_realm_leads_nowhere_else(open_to_all: FakeRegistry, tmp_path: Path, realm: str) -> None:
     assert isinstance(open_to_all.gate, Bearer)
     open_to_all.gate.realm = realm
@@ -198,6 +200,15 @@ def test_escapes_of_a_registry_do_not_reach_the_terminal(
     ran = on_node(emitted(f"{fake.host}/tkg", "--plain-http"), tmp_path)
     assert ran.code == 1
     assert ran.out.replace("\n", "").isprintable()
+
+
+def test_a_web_page_for_everything_is_no_image(fake: FakeRegistry, tmp_path: Path) -> None:
+    """A portal between node and registry answers 200 to whatever is asked."""
+    page = answer(200, body=b"<html>Please sign in</html>", Content_Type="text/html")
+    fake.on("GET", "/", page)
+    ran = on_node(emitted(f"{fake.host}/tkg", "--plain-http"), tmp_path)
+    assert ran.code == 1
+    assert f"FAIL: {fake.host} answers for {FIRST} latest with what is no image" in ran.out
 
 
 def test_what_a_person_has_at_home_does_not_count(registry: Registry, tmp_path: Path) -> None:

@@ -67,6 +67,21 @@ def test_an_older_report_is_not_replaced_unasked_and_nobody_is_asked(
     assert verdicts(page)
 
 
+def test_force_replaces_no_file_that_was_handed_in(
+    check: Check, fake: FakeRegistry, tmp_path: Path
+) -> None:
+    """A slip of the shell's history, and a bundle of 15 GB would be a page."""
+    config, other = tmp_path / "prod.yaml", tmp_path / "same.yaml"
+    config.write_text("CLUSTER_PLAN: prod\n")
+    os.link(config, other)
+    for page in (config, other):
+        ran = check("--cluster-config", config, "--report", page, "--force", "--format", "json")
+        assert ran.code == 2
+        assert ran.json["error"]["what"] == "the report would replace what was handed in"
+    assert config.read_text() == "CLUSTER_PLAN: prod\n"
+    assert not fake.requests
+
+
 @pytest.mark.parametrize("kind", ["link", "broken link", "pipe", "folder"])
 def test_nothing_but_a_file_is_ever_replaced(check: Check, tmp_path: Path, kind: str) -> None:
     page, target = tmp_path / "report.html", tmp_path / "target"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tarfile
 from pathlib import Path
 
@@ -11,6 +12,10 @@ import pytest
 from mirror.cli.examined import handed_in
 from mirror.cli.preflight_options import ExpectedOptions
 from mirror.errors import BundleFault, MachineFault
+from mirror.preflight.run import Examination
+from mirror.report.circumstances import circumstances
+from mirror.report.preflight import document
+from mirror.report.preflight_html import render
 from tests.fakes.simple import FakeRegistry
 from tests.flows.cli import listed, run, stock
 
@@ -47,8 +52,21 @@ def test_every_file_is_named_in_the_order_of_its_weight(tmp_path: Path) -> None:
     ]
 
 
-def test_standard_input_is_left_for_whoever_reads_the_plan() -> None:
-    assert list(handed_in(ExpectedOptions(plan="-"))) == []
+def test_standard_input_is_left_for_whoever_reads_the_plan_and_named_all_the_same() -> None:
+    (given,) = handed_in(ExpectedOptions(plan="-"))
+    assert (given.kind, given.name, given.sha256) == ("plan", "-", "")
+
+
+def test_a_pipe_has_no_digest_rather_than_that_of_nothing(tmp_path: Path) -> None:
+    """``--cluster-config <(sops -d prod.yaml)``: whoever read it left an empty pipe behind."""
+    pipe, config = tmp_path / "pipe", tmp_path / "prod.yaml"
+    os.mkfifo(pipe)
+    config.write_text("CLUSTER_PLAN: prod\n")
+    wanted = ExpectedOptions(bom=[str(pipe)], cluster_config=config)
+    by = circumstances("", handed_in(wanted))
+    told = document(Examination("h/tkg", (), 0.0, 0), by)["inputs"]
+    assert [each["sha256"] is None for each in told] == [True, False]
+    assert "no sha256" in render(Examination("h/tkg", (), 0.0, 0), by)
 
 
 def test_what_cannot_be_read_is_a_fault_of_its_own_kind(tmp_path: Path) -> None:

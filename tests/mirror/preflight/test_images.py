@@ -38,7 +38,7 @@ from tests.mirror.preflight.looking import (
 EVERY_INPUT = pytest.mark.parametrize(
     "expected", [bundle_of(), plan_of(), bom_of()], ids=["bundle", "plan", "bom"]
 )
-GET = ("GET", True)
+HEAD, GET = ("HEAD", True), ("GET", True)
 
 
 @pytest.fixture
@@ -73,9 +73,10 @@ def test_each_thing_is_asked_for_once_and_by_nobody(full: FakeRegistry, deep: bo
     asked = [(seen.method, seen.path) for seen in full.requests]
     assert len(asked) == len(set(asked))
     assert not full.leaked()
-    read = [path.rpartition("/")[2] for method, path in asked if (method, "/blobs/" in path) == GET]
-    assert len(read) == len(set(read))
-    assert bool(read) is deep
+    heads, gets = (
+        {path for sent, path in asked if (sent, "/blobs/" in path) == each} for each in (HEAD, GET)
+    )
+    assert gets == (heads if deep else set())
 
 
 def test_without_anything_to_look_for_nothing_is_asked(full: FakeRegistry) -> None:

@@ -215,6 +215,18 @@ def test_blobs_in_a_store_elsewhere_are_found_without_a_token_for_it(full: FakeR
         assert not store.leaked()
 
 
+@pytest.mark.parametrize("path", ["app", "pkg"])
+def test_a_deep_look_believes_no_head_for_a_layer_that_another_repository_has(
+    full: FakeRegistry, path: str
+) -> None:
+    """Only one of the two is read, whichever that is."""
+    layer = APP.blobs[-1].digest
+    full.on("GET", f"/{path}/blobs/{layer}", answer(404, "BLOB_UNKNOWN"))
+    said = look(full, bundle_of(), deep=True)
+    assert statuses(said) == but(IMG_4="fail")
+    assert f"air/gap/{path}@{layer}: not there" in said["IMG-4"].verdict.detail
+
+
 def test_a_layer_in_two_repositories_is_read_once_and_asked_for_in_both(
     full: FakeRegistry,
 ) -> None:
@@ -223,7 +235,7 @@ def test_a_layer_in_two_repositories_is_read_once_and_asked_for_in_both(
     assert (
         full.count("HEAD", f"/app/blobs/{layer}") == full.count("HEAD", f"/pkg/blobs/{layer}") == 1
     )
-    assert full.count("GET", f"/blobs/{layer}") == 1
+    assert full.count("GET", f"/blobs/{layer}") == 2
 
 
 # --- what is shown ----------------------------------------------------------------------------
@@ -243,7 +255,8 @@ def test_a_terminal_can_count_what_is_done(full: FakeRegistry) -> None:
     look(full, bundle_of(), deep=True, listener=events.append)
     phases = [event for event in events if isinstance(event, PhaseStarted)]
     names = [phase.name for phase in phases]
-    assert names == ["check", "ask for images", "follow", "ask for blobs", "read blobs", ""]
+    expected = ["check", "ask for images", "follow", "ask for blobs", "read blobs"]
+    assert names == [*expected, "ask for the others", ""]
     for number, phase in enumerate(phases[1:-1], 1):
         begin, end = (events.index(phases[n]) for n in (number, number + 1))
         ended = sum(isinstance(event, ItemEnded) for event in events[begin:end])

@@ -66,6 +66,32 @@ def test_a_zone_of_another_region() -> None:
     assert "a zone of us-east-1" in summary
 
 
+@pytest.mark.parametrize(
+    "zone", ["us-east-1", "us-east-10a", "us-east-1A", "us-east-1-", "us-east-1a "]
+)
+def test_what_begins_like_the_region_and_is_none_of_its_zones(zone: str) -> None:
+    """TKG compares the beginning alone, and AWS refuses it when machines are made."""
+    assert says("TKG-8", AWS_NODE_AZ_1=zone)[0] is FAIL
+
+
+def test_a_local_zone_is_one_of_the_region() -> None:
+    assert says("TKG-8", AWS_NODE_AZ_1="us-east-1-bos-1a")[0] is PASS
+
+
+@pytest.mark.parametrize(
+    ("region", "better"),
+    [("us-east-1a", "us-east-1"), ("us-gov-west-1-x", "us-gov-west-1"), ("home", "us-east-1")],
+)
+def test_a_zone_for_a_region_is_told_alone_and_spoils_no_zone(region: str, better: str) -> None:
+    status, summary, fix = says("TKG-8", AWS_REGION=region)
+    assert (status, fix) == (FAIL, f"AWS_REGION: {better}")
+    assert "more" not in summary
+
+
+def test_a_login_in_a_region_is_not_repeated() -> None:
+    assert "c4nary" not in " ".join(says("TKG-8", AWS_REGION="ann:c4nary@x")[1:])
+
+
 def test_no_region() -> None:
     status, _summary, fix = says("TKG-8", AWS_REGION=None)
     assert (status, fix) == (WARN, "AWS_REGION: us-east-1")

@@ -161,6 +161,21 @@ def test_a_registry_without_an_address_is_said(monkeypatch: pytest.MonkeyPatch) 
     assert "address is not known" in verdict.detail
 
 
+def test_ranges_of_one_vpc_that_meet_are_told() -> None:
+    status, summary, fix = says(AWS_VPC_CIDR="10.20.0.0/16,10.20.4.0/22")
+    assert status is WARN
+    assert "ranges of one VPC, which do not meet" in summary
+    assert "describe-vpcs" in fix
+
+
+@pytest.mark.parametrize("family", ["ipv5", "ipv4, ipv6", "dual", "4"])
+def test_a_family_that_tkg_does_not_know_ends_an_installation(family: str) -> None:
+    status, summary, fix = says(TKG_IP_FAMILY=family)
+    assert status is FAIL
+    assert "expected one of ipv4 ipv6" in summary
+    assert fix == "TKG_IP_FAMILY: ipv4"
+
+
 addresses = st.ip_addresses(v=4) | st.ip_addresses(v=6)
 pairs = st.tuples(addresses, st.integers(0, 40))
 
@@ -177,7 +192,10 @@ def test_any_text_is_networks_or_none(text: str) -> None:
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.text(max_size=20) | pairs.map(lambda pair: f"{pair[0]}/{pair[1]}"), st.text(max_size=12))
+@given(
+    st.text(max_size=20) | st.lists(pairs).map(lambda many: ",".join(f"{a}/{n}" for a, n in many)),
+    st.sampled_from(["", "ipv4", "IPv6", "ipv4,ipv6"]) | st.text(max_size=12),
+)
 def test_any_values_have_a_verdict(pods: str, family: str) -> None:
     verdict = look("TKG-5", config(CLUSTER_CIDR=pods, TKG_IP_FAMILY=family, AWS_VPC_CIDR=pods))
     assert verdict.status in (PASS, WARN, FAIL)
