@@ -36,6 +36,7 @@ _SWITCHES = {
     products.ECR: "no setting does: private ECR knows no pull without a login;"
     " put a registry before it or in its place, Harbor for instance",
 }
+_NO_REGISTRY = "name the registry's own host and port: what answers there sends no images"
 _ANY_SWITCH = "switch pulling without a login on, for every repository of TKG"
 
 
@@ -51,7 +52,8 @@ def cause(scene: Scene, found: Answers) -> Cause:
     why = next((each.why for each in outcomes(found) if each.works is not True), "")
     if let_in(found.bare):
         return Cause(why, "let HEAD through wherever GET is let through")
-    return Cause(f"{why}{_words(found.bare)}", _ANY_SWITCH)
+    fix = _NO_REGISTRY if found.bare.status == 200 else _ANY_SWITCH
+    return Cause(f"{why}{_words(found.bare)}", fix)
 
 
 def switches(scene: Scene) -> str:
@@ -134,6 +136,8 @@ def _of_right(scene: Scene, answer: Answer, authorization: str) -> Cause:
         return Cause(what, "create the project and make it public: see REG-5")
     if scene.once(products.product).name == products.HARBOR and answer.status == 401:
         return Cause(f"the project {project} is private{told}", switches(scene))
+    if answer.status == 200:
+        return Cause(f"GET of the manifest is answered 200 and no manifest{told}", _NO_REGISTRY)
     what = f"the token that a stranger gets gives no right to {at.repository}"
     return Cause(f"{what}: GET is answered {answer.status}{told}", switches(scene))
 

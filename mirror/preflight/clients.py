@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from mirror.oci.mediatypes import DOCKER_SCHEMA1_PREFIX, MANIFESTS
 from mirror.registry.challenge import Challenge
 from mirror.registry.probe import Answer
 from mirror.settings import MAX_CHALLENGES
@@ -85,11 +86,18 @@ def outcomes(found: Answers) -> tuple[Outcome, ...]:
 def let_in(answer: Answer | None) -> bool:
     """True where rights are no obstacle: it is there, it is missing, or a rule stops everybody.
 
-    A page is none of these: a portal's login form comes with a 200.
+    A 200 that brings no manifest is none of these: a portal's login form comes with one, and some
+    servers answer whatever they are asked with OK.
     """
-    if answer is None or (answer.status == 200 and answer.media_type == "text/html"):
+    if answer is None or (answer.status == 200 and not _is_manifest(answer)):
         return False
     return answer.status in (200, 404, 412)
+
+
+def _is_manifest(answer: Answer) -> bool:
+    """By its type, or by its words: of a large one only the beginning was read."""
+    named = answer.media_type in MANIFESTS or answer.media_type.startswith(DOCKER_SCHEMA1_PREFIX)
+    return named or "schemaVersion" in answer.object()
 
 
 def challenges_of(headers: Iterable[str]) -> tuple[Challenge, ...]:
@@ -207,4 +215,5 @@ def _got(answer: Answer, how: str = "") -> _Way:
     if let_in(answer):
         return True, ""
     page = " and a web page" if answer.media_type == "text/html" else ""
+    page = page or (" and no manifest" if answer.status == 200 else "")
     return False, f"GET of the manifest{how} is answered {answer.status}{page}"

@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from mirror.preflight.interface import Check, Verdict, failed, passed, skipped, warned
-from mirror.preflight.lookup import NoAddress, addresses
 from mirror.preflight.scene import Scene
+from mirror.registry.lookup import NoAddress, addresses
 from mirror.settings import ENDPOINT_ADDRESSES, ENDPOINTS_AT_A_TIME
 from mirror.text import printable
 

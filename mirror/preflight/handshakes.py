@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from mirror.errors import Misbehaved, RegistryFault, Unreachable, Untrusted
 from mirror.preflight.chains import Chain, judged, refusals
 from mirror.preflight.interface import Verdict, skipped, untold
-from mirror.preflight.lookup import NoAddress, addresses
 from mirror.preflight.member import Unreadable, members
 from mirror.preflight.scene import Scene
 from mirror.registry import tls, trust
 from mirror.registry.chain import Reason
+from mirror.registry.lookup import NoAddress, addresses
 from mirror.registry.tls import TlsOptions
 from mirror.settings import MAX_ADDRESSES, MAX_CHAIN
 from mirror.text import printable

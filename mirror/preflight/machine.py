@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mirror.preflight.lookup import addresses
+from mirror.registry.lookup import addresses
 from mirror.settings import MAX_SMALL_FILE
 
 

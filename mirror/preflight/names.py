@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from mirror.preflight import nameservers
 from mirror.preflight.interface import Check, Verdict, failed, passed, untold, warned
-from mirror.preflight.lookup import NoAddress
 from mirror.preflight.machine import read
 from mirror.preflight.nameservers import Told
 from mirror.preflight.scene import Scene
 from mirror.registry.address import Address
+from mirror.registry.lookup import NoAddress
 from mirror.settings import MAX_ADDRESSES_SHOWN, MAX_HOST_CHARS
 from mirror.text import printable
 

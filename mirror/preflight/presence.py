@@ -53,7 +53,7 @@ class _Look:
         self._voice: Voice = scene.once(voice)
         self._scene = scene
         self._expected = expected
-        self._until = scene.remaining - PREFLIGHT_LOOKS_SECONDS
+        self._until = max(scene.remaining - PREFLIGHT_LOOKS_SECONDS, 0)
         self._left = PREFLIGHT_LOOKS
         self._lacking: set[str] = set()
 

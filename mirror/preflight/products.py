@@ -58,8 +58,12 @@ def product(scene: Scene) -> Product:
 def _harbor(scene: Scene, first: Answer) -> Product | None:
     if not any(each.parameters.get("service") == "harbor-registry" for each in first.challenges):
         return None
-    ping = _ask(scene, "/api/v2.0/ping")
-    if ping is None or ping.body.strip() != b"Pong":
+    try:
+        ping = settled(scene, scene.stranger.ask("GET", "/api/v2.0/ping"), "GET /api/v2.0/ping")
+    except RegistryFault:
+        # Too busy or broken to say so is no other product: its projects are not to be passed over.
+        return Product(HARBOR, signs=("the service of its challenge, harbor-registry",))
+    if ping.status != 200 or ping.media_type == "text/html" or ping.body.strip() != b"Pong":
         return None
     # Since 2.13 only somebody with an account is told.
     info = _ask(scene, "/api/v2.0/systeminfo")

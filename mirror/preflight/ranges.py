@@ -15,8 +15,8 @@ from itertools import combinations, islice
 from mirror.preflight.cluster import ClusterConfig
 from mirror.preflight.flaws import NOT_GIVEN, Flaw, judged
 from mirror.preflight.interface import Check, Verdict
-from mirror.preflight.lookup import NoAddress, addresses
 from mirror.preflight.scene import Scene
+from mirror.registry.lookup import NoAddress, addresses
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address

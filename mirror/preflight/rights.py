@@ -88,7 +88,7 @@ def _attempt(known: Voice, name: str, question: Question = writing.misnamed) -> 
 
 def _rest(scene: Scene, known: Voice, names: tuple[str, ...], begun: Writes) -> Writes:
     """The other repositories, as many as there is time for."""
-    until = scene.remaining - PREFLIGHT_WRITES_SECONDS
+    until = max(scene.remaining - PREFLIGHT_WRITES_SECONDS, 0)
 
     def act(name: str) -> Attempt | None:
         return _attempt(known, name) if scene.remaining > until else None

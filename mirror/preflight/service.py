@@ -37,7 +37,7 @@ def speaks(scene: Scene) -> Verdict:
         return _redirects(told, answer)
     settled(scene, answer, "GET /v2/")
     challenged = answer.status == 401 and "www-authenticate" in answer.headers
-    if challenged or (answer.status == 200 and answer.media_type != "text/html"):
+    if challenged or (answer.status == 200 and _is_registry(scene, answer)):
         version = printable(answer.header(_VERSION), 40)
         return passed("it speaks the distribution API", f"{told} {version}".strip())
     if answer.status not in (200, 401) and api_words(scene.once(bare)):
@@ -46,6 +46,19 @@ def speaks(scene: Scene) -> Verdict:
     said = f"it does not speak the distribution API: {told}"
     said += " with a web page" if answer.media_type == "text/html" else ""
     return failed(said, answer.text, fix=_WRONG_PLACE)
+
+
+def _is_registry(scene: Scene, answer: Answer) -> bool:
+    """Whether a 200 is more than the OK of a web server: by its header, or by its other answers.
+
+    The header is Docker's; OCI's specification has none, and asks for no body.
+    """
+    if answer.media_type == "text/html":
+        return False
+    if answer.header(_VERSION):
+        return True
+    other = scene.once(bare)
+    return api_words(other) or "www-authenticate" in other.headers
 
 
 def _redirects(told: str, answer: Answer) -> Verdict:

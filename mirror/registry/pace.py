@@ -5,12 +5,37 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from math import inf
 
 from mirror.settings import LEAST_RATE
 
 
 class Dripping(Exception):
     """A peer has been too slow for too long; stays inside this room."""
+
+
+# When what this thread is doing must be over, on the monotonic clock.
+_ENDS: ContextVar[float] = ContextVar("ends", default=inf)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Give all that is done inside ``seconds`` together: names, connections, TLS and bytes.
+
+    A timeout is for each of them, and a peer that meets the pace has as long as it has bytes.
+    """
+    before = _ENDS.set(min(_ENDS.get(), time.monotonic() + seconds))
+    try:
+        yield
+    finally:
+        _ENDS.reset(before)
+
+
+def left(timeout: float | None) -> float | None:
+    """``timeout``, or less where ``within`` leaves less; never above 0 where that is over."""
+    remaining = _ENDS.get() - time.monotonic()
+    return timeout if remaining == inf else min(inf if timeout is None else timeout, remaining)
 
 
 class Pace:

@@ -21,6 +21,7 @@ from mirror.registry.auth import refresh_form
 from mirror.registry.challenge import Challenge, parse_challenges
 from mirror.registry.connection import Ask, Connection
 from mirror.registry.credentials import Credentials, CredentialStore
+from mirror.registry.pace import within
 from mirror.registry.redact import FORM, masked
 from mirror.registry.wire import ACCEPT_MANIFESTS
 from mirror.settings import MAX_ERROR_ANSWER, MAX_TOKEN_ANSWER
@@ -159,13 +160,20 @@ class Probe:
         return self._wire.allowed(what, policy.realm, self._wire.root, realm, self._wire.others)
 
     def _sent(self, ask: Ask, authorization: str, limit: int) -> Answer:
-        ask = replace(ask, timeout=self._seconds())
-        with self._wire.plainly(ask, authorization) as response:
+        seconds = self._seconds()
+        ask = replace(ask, timeout=seconds)
+        with within(seconds), self._wire.plainly(ask, authorization) as response:
             body = self._wire.bounded(response, limit, ask.what, strict=False)
-            names = {name.lower() for name in response.headers}
-            headers = {name: tuple(response.headers.get_list(name)) for name in names}
             told = masked(body, response.request)
-            return Answer(response.status_code, headers, body, told)
+            return Answer(response.status_code, _by_name(response.headers), body, told)
+
+
+def _by_name(headers: httpx.Headers) -> dict[str, tuple[str, ...]]:
+    """All values of each header, in one pass: there may be ten thousand (``get_list`` is one)."""
+    found: dict[str, list[str]] = {}
+    for name, text in headers.multi_items():
+        found.setdefault(name.lower(), []).append(text)
+    return {name: tuple(values) for name, values in found.items()}
 
 
 def bearer(answer: Answer) -> str:

@@ -18,8 +18,8 @@ from urllib.request import getproxies, proxy_bypass
 import httpcore
 import httpx
 
-from mirror.registry import address
-from mirror.registry.pace import Dripping, Pace
+from mirror.registry import address, lookup
+from mirror.registry.pace import Dripping, Pace, left
 from mirror.settings import MAX_HEAD, WRITE_PIECE
 
 # All that httpcore raises for a peer's or a network's sake; it has no class above them. httpx has
@@ -204,7 +204,7 @@ class Backend(httpcore.NetworkBackend):
                 break
             try:
                 stream = self._plain.connect_tcp(
-                    place, port, timeout, local_address, socket_options
+                    place, port, _left(timeout), local_address, socket_options
                 )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as cause:
                 fault = cause
@@ -244,7 +244,7 @@ class _Stream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         with self._pace.waiting():
-            found = self._inner.read(max_bytes, timeout)
+            found = self._inner.read(max_bytes, _left(timeout))
         if self._asked:
             self._asked = False
             self._pace.begin()
@@ -273,7 +273,7 @@ class _Stream(httpcore.NetworkStream):
         for start in range(0, len(view), WRITE_PIECE):
             piece = view[start : start + WRITE_PIECE]
             with self._pace.waiting():
-                self._inner.write(piece, timeout)
+                self._inner.write(piece, _left(timeout))
             self._passed(len(piece), timeout, httpcore.WriteTimeout)
 
     def _passed(
@@ -293,7 +293,7 @@ class _Stream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout))
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, _left(timeout)))
 
     def get_extra_info(self, info: str) -> Any:
         found = self._inner.get_extra_info(info)
@@ -303,8 +303,22 @@ class _Stream(httpcore.NetworkStream):
         return found and not self._busy if info == "is_readable" else found
 
 
+def _left(timeout: float | None) -> float | None:
+    """What is left of it (``pace.within``); raises ReadTimeout where nothing is."""
+    remaining = left(timeout)
+    if remaining is not None and remaining <= 0:
+        raise httpcore.ReadTimeout("only a part of its answer came in time")
+    return remaining
+
+
 def _resolved(host: str, port: int) -> list[str]:
     """Every address of a name, each once, in the resolver's order; UnicodeError for no name."""
+    seconds = _left(None)
+    try:
+        if seconds is not None:
+            return list(lookup.addresses(host, port, seconds))
+    except lookup.NoAddress as cause:
+        raise httpcore.ConnectError(f"{host}: {cause}") from None
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as cause:

@@ -15,11 +15,11 @@ from pathlib import Path
 from mirror.errors import Side
 from mirror.preflight.cluster import ClusterConfig
 from mirror.preflight.interface import Verdict
-from mirror.preflight.lookup import NoAddress
 from mirror.preflight.machine import Machine
 from mirror.preflight.scene import Question, Scene, Target
 from mirror.registry.access import Access
 from mirror.registry.credentials import CredentialStore
+from mirror.registry.lookup import NoAddress
 from tests.fakes.nameserver import NameServer
 
 HOST = "harbor.corp.example"

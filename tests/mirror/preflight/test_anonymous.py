@@ -272,3 +272,14 @@ def test_a_registry_that_keeps_silent_is_not_waited_for_beyond_its_time(
         (finding,) = examine(scene, [replace(REG_1, needs=())], Rules()).findings
     assert finding.verdict.unknown
     assert "gave no answer within 0.5 s" in finding.verdict.summary
+
+
+@pytest.mark.parametrize("body", [b"{}", b"OK", b"[" * 20_000, b""])
+def test_a_200_without_a_manifest_is_no_pull(fake: FakeRegistry, body: bytes) -> None:
+    for headers in ({"Content-Type": "application/json"}, {}):
+        fake.on("*", "/manifests/", lambda _request, _go, h=headers: Reply(200, h, body))  # type: ignore[misc]
+        found = examined(f"{fake.host}/tkg")["REG-1"]
+        assert found.status is Status.FAIL
+        assert "200 and no manifest" in found.summary
+        assert "host and port" in found.fix
+        fake.rules.clear()

@@ -30,7 +30,9 @@ headers = st.lists(
 
 
 def answer(status: int, *challenges: str) -> Answer:
-    return Answer(status, {"www-authenticate": challenges} if challenges else {}, b"")
+    """A 200 brings a manifest."""
+    body = b'{"schemaVersion": 2}' if status == 200 else b""
+    return Answer(status, {"www-authenticate": challenges} if challenges else {}, body)
 
 
 def danced(root: Answer, bare: Answer, token: int, manifest: int, trouble: str) -> Answers:

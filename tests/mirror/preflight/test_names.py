@@ -14,11 +14,11 @@ from bom.errors import ReferenceFault
 from mirror.preflight import addresses, names, reach
 from mirror.preflight.catalogue import CHECKS
 from mirror.preflight.interface import Check, Status, Verdict, passed
-from mirror.preflight.lookup import NoAddress
 from mirror.preflight.machine import Machine
 from mirror.preflight.names import parses, resolves
 from mirror.preflight.run import Rules, examine, unaddressed
 from mirror.preflight.scene import Scene, Target
+from mirror.registry.lookup import NoAddress
 from tests.fakes.nameserver import NameServer
 from tests.mirror.preflight.places import HOST, always, look, machine, scene
 

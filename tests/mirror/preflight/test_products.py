@@ -54,6 +54,13 @@ def test_harbor_by_its_challenge_alone_is_none(fake: FakeRegistry) -> None:
     assert told(fake.host).name == ""
 
 
+def test_a_harbor_that_is_too_busy_to_say_so_is_one(fake: FakeRegistry) -> None:
+    challenge = f'Bearer realm="{fake.url}/service/token",service="harbor-registry"'
+    fake.on("GET", ROOT, answer(401, WWW_Authenticate=challenge))
+    fake.on("GET", "^/api/", answer(429))
+    assert told(fake.host).name == HARBOR
+
+
 @pytest.mark.parametrize(
     ("said", "version"),
     [("v2.9.5-8bbe4ba1", "v2.9.5-8bbe4ba1"), (None, ""), ("\x1b[2J", ""), (7, ""), ("v" * 99, "")],

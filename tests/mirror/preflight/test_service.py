@@ -28,7 +28,13 @@ def test_open_and_locked_registries_speak_it(
         assert speaks(host).status is Status.PASS
 
 
-@pytest.mark.parametrize("reply", [PAGE, Reply(401), Reply(404, {}, b"nothing here"), Reply(204)])
+OK = Reply(200, {"Content-Type": "text/plain"}, b"OK")
+JSON = Reply(200, {"Content-Type": "application/json"}, b"{}")
+
+
+@pytest.mark.parametrize(
+    "reply", [PAGE, OK, JSON, Reply(401), Reply(404, {}, b"nothing here"), Reply(204)]
+)
 def test_a_web_server_does_not(fake: FakeRegistry, reply: Reply) -> None:
     fake.on("*", "", lambda _request, _go: reply)
     found = speaks(fake.host)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mirror.preflight.lookup import NoAddress, addresses
+from mirror.registry.lookup import NoAddress, addresses
 
 
 def test_an_address_is_its_own_answer() -> None:
