@@ -41,7 +41,7 @@ def word(finding: Finding) -> str:
     """How a finding is told; what needs a person is in capitals, so that it needs no colour."""
     if finding.waived:
         return "waived"
-    if finding.verdict.unknown:
+    if finding.verdict.unknown and finding.status is not Status.FAIL:
         return "untold"
     loud = finding.status in (Status.FAIL, Status.WARN)
     return finding.status.value.upper() if loud else finding.status.value

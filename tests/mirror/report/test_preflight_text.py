@@ -7,7 +7,16 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.preflight.interface import Verdict, failed, passed, skipped, untold, warned
+from mirror.preflight.interface import (
+    Finding,
+    Status,
+    Verdict,
+    failed,
+    passed,
+    skipped,
+    untold,
+    warned,
+)
 from mirror.report.preflight_text import Look, text
 from mirror.settings import PREFLIGHT_LINES
 from tests.bom.documents import steady
@@ -70,6 +79,13 @@ def test_every_result_has_its_sentence() -> None:
     assert said(fine, untold("?")) == "warn: nothing failed, but not everything could be told"
     assert said(untold("?")) == "fail: it could not be asked"
     assert said(failed("no", fix="mend")) == "fail: it is not fit for Tanzu Kubernetes Grid"
+
+
+def test_a_warning_that_nobody_could_tell_is_untold_until_strict_makes_a_failure_of_it() -> None:
+    guess = finding("TKG-1", warned("cannot be seen", fix="attest it", unknown=True))
+    assert rows(text(examination(guess))) == [("untold", "TKG-1")]
+    strictly = Finding(guess.check, guess.verdict, Status.FAIL)
+    assert rows(text(examination(strictly))) == [("FAIL", "TKG-1")]
 
 
 def test_nothing_is_called_fit_by_requirements_that_nobody_looked_at() -> None:
