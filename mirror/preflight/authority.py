@@ -112,9 +112,35 @@ def carried(scene: Scene) -> Verdict:
         summary, fix = doubts[0]
         detail = "\n".join([*(each for each, _fix in doubts), _paste(scene)])
         return warned(summary, detail, fix=fix)
+    if verdict := _only_here(given, found):
+        return verdict
     if given is None:
         return passed("nodes need no authority for it: the system's store has one", _paste(scene))
     return passed(f"{name} makes nodes trust it", _paste(scene))
+
+
+def _only_here(given: Given | None, found: Trial) -> Verdict | None:
+    """What this machine's store has and no node: an authority that somebody put into it."""
+    from cryptography import x509
+
+    anchor = found.chain.anchor
+    own = x509.load_pem_x509_certificates(given.pem) if given else []
+    known = any(each.certificate in own for each in found.chain.members)
+    if anchor is None or known or anchor.der in _public():
+        return None
+    has = f"{given.name} does not have it" if given else f"there is no {CA}"
+    summary = f"only this machine's own store trusts {anchor.subject}, which is no public"
+    paste = f"{CA}: {base64.b64encode(anchor.pem).decode('ascii')}"
+    return failed(f"{summary} authority; nodes do not know it, and {has}", paste, fix=f"set {_HOW}")
+
+
+def _public() -> frozenset[bytes]:
+    """The authorities of the public web, by Mozilla's list, from which node images take theirs."""
+    import certifi
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(certifi.where())
+    return frozenset(context.get_ca_certs(binary_form=True))
 
 
 def _unasked(scene: Scene) -> Verdict:

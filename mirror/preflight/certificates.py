@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from bom.errors import ReferenceFault
+from mirror.errors import RegistryFault
 from mirror.preflight.chains import (
     ANY_PURPOSE,
     SERVER_AUTH,
@@ -15,7 +17,7 @@ from mirror.preflight.chains import (
     weaknesses,
 )
 from mirror.preflight.clock import difference
-from mirror.preflight.handshakes import over_tls, trial
+from mirror.preflight.handshakes import elsewhere, over_tls, trial, tried
 from mirror.preflight.interface import Check, Verdict, failed, passed, untold, warned
 from mirror.preflight.member import Member
 from mirror.preflight.scene import Scene, Target
@@ -112,13 +114,14 @@ def _hosts(scene: Scene) -> Iterator[str]:
 def valid(scene: Scene) -> Verdict:
     """TLS-4. Every certificate of the chain, the trusted one too, is valid now and for a while."""
     chain = scene.once(trial).chain
-    detail = "\n".join(f"{each.subject}: {_span(each)}" for each in chain.members)
-    early = max(chain.members, key=lambda each: each.begins)
+    found = dict.fromkeys((*chain.members, *_elsewhere(scene)))
+    detail = "\n".join(f"{each.subject}: {_span(each)}" for each in found)
+    early = max(found, key=lambda each: each.begins)
     if early.begins > chain.now:
         clock = f"the clock here says {_day(chain.now)}, and {difference(scene)}"
         summary = f"{early.subject} is valid only from {_day(early.begins)}; {clock}"
         return failed(summary, detail, fix="set the clock that is wrong, or wait, or reissue it")
-    first = min(chain.members, key=lambda each: each.ends)
+    first = min(found, key=lambda each: each.ends)
     left = first.ends - chain.now
     if left < timedelta(0):
         summary = f"{first.subject} expired on {_day(first.ends)}; {difference(scene)}"
@@ -129,6 +132,13 @@ def valid(scene: Scene) -> Verdict:
     if left < timedelta(days=VALID_BETTER):
         return warned(summary, detail, fix="renew it: nodes made after that day cannot pull")
     return passed(summary, detail)
+
+
+def _elsewhere(scene: Scene) -> Iterator[Member]:
+    """Certificates of its other addresses, where they have others; what has none is for TLS-1."""
+    for seen in scene.once(elsewhere):
+        with suppress(RegistryFault):
+            yield from tried(scene, seen, scene.question.access.tls).chain.members
 
 
 def _span(member: Member) -> str:

@@ -42,6 +42,8 @@ class Shaken:
     cipher: str = ""
     sent: tuple[bytes, ...] = ()
     error: OSError | None = None
+    connected: bool = False
+    """Where there was an error: whether it took the connection, and then shook no hands."""
 
     @property
     def cause(self) -> BaseException | None:
@@ -70,9 +72,10 @@ class Shaken:
 def shaken(scene: Scene, address: str, context: ssl.SSLContext) -> Shaken:
     """One handshake with one address, ended after ``scene.seconds()``; never raises OSError."""
     seconds = scene.seconds()
-    ends = time.monotonic() + seconds
+    ends, connected = time.monotonic() + seconds, False
     try:
         with socket.create_connection((address, scene.target.port), seconds) as raw:
+            connected = True
             # Of the whole handshake: a slow peer cannot stretch it.
             raw.settimeout(max(ends - time.monotonic(), 0.001))
             # An address is never sent as a server name (RFC 6066, 3): ssl sees to that.
@@ -82,7 +85,7 @@ def shaken(scene: Scene, address: str, context: ssl.SSLContext) -> Shaken:
         # A name that cannot be asked for, a label of more than 63 characters for one.
         return Shaken(address, error=OSError(printable(str(cause))))
     except OSError as cause:
-        return Shaken(address, error=cause)
+        return Shaken(address, error=cause, connected=connected)
 
 
 def _told(address: str, wrapped: ssl.SSLSocket) -> Shaken:
@@ -139,11 +142,16 @@ def served(scene: Scene) -> Shaken:
 
 
 def elsewhere(scene: Scene) -> tuple[Shaken, ...]:
-    """What the other addresses send where it is not the same."""
+    """What the other addresses send where it is not the same, or take a connection and send none.
+
+    One that takes no connection is the matter of NET-6.
+    """
     first = scene.once(served)
     others = (each for each in scene.once(places) if each != first.address)
     found = (shaken(scene, address, anything()) for address in others)
-    return tuple(each for each in found if each.sent and each.sent != first.sent)
+    return tuple(
+        each for each in found if each.sent != first.sent and (each.sent or each.connected)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +245,8 @@ def fault_of(scene: Scene, last: Shaken) -> RegistryFault:
         return _fault(scene, Unreachable, f"no TLS from {where}: {printable(str(last.error))}")
     reason = why(last)
     fact = reason.fact if reason else printable(str(last.error))
-    look = f"openssl s_client -connect {scene.target.host}:{scene.target.port} -showcerts"
+    host = f"[{scene.target.host}]" if ":" in scene.target.host else scene.target.host
+    look = f"openssl s_client -connect {host}:{scene.target.port} -showcerts"
     return _fault(scene, Untrusted, fact, reason.hint if reason else f"see what it does: {look}")
 
 

@@ -187,7 +187,8 @@ def components_well(scene: Scene) -> Verdict:
         f"{name}: {'healthy' if well else 'unhealthy'}" for name, well in (sorted(states.items()))
     )
     vital = [name for name in ill if name in VITAL]
-    fix = f"on its host: docker compose ps, and docker compose logs {' '.join(vital or ill)}"
+    services = " ".join(_SERVICES.get(name, name) for name in vital or ill)
+    fix = f"on its host: docker compose ps, and docker compose logs {services}"
     if vital:
         return failed(f"Harbor's {', '.join(vital)} is not well", detail, fix=fix)
     if ill:
@@ -195,6 +196,9 @@ def components_well(scene: Scene) -> Verdict:
         return warned(said, detail, fix=fix)
     return passed(f"all {len(states)} components of Harbor are well", detail)
 
+
+# Two components have another name in Harbor's docker-compose.yml.
+_SERVICES = {"database": "postgresql", "trivy": "trivy-adapter"}
 
 CHECKS = (
     Check(

@@ -16,6 +16,7 @@ _CA = "TKG_CUSTOM_IMAGE_REPOSITORY_CA_CERTIFICATE"
 _SERVE_TLS = "serve HTTPS, and leave --plain-http away: TKG has no switch for plain HTTP"
 _NO_CLIENT = "switch the demand for client certificates off: TKG's clients have none to show"
 _OTHER_KEY = "if it demands none, serve a certificate with an RSA or P-256 key"
+_ALL_ADDRESSES = "let every address serve HTTPS on that port, or take it out of DNS"
 _PORT = "serve HTTPS on that port (TKG has no switch for plain HTTP), or name the port that does"
 
 
@@ -85,6 +86,11 @@ def _wants_certificate(scene: Scene) -> Iterator[Reason]:
 def _elsewhere(scene: Scene) -> Iterator[Reason]:
     """A name with several addresses is as good as the worst of them."""
     for seen in scene.once(elsewhere):
+        if seen.error is not None:
+            fault = fault_of(scene, seen)
+            hint = _ALL_ADDRESSES if seen.silent else fault.hint
+            yield Reason(f"at {seen.address}: {fault.fact}", hint)
+            continue
         try:
             found = tried(scene, seen, scene.question.access.tls)
         except (Untrusted, Misbehaved) as fault:

@@ -7,6 +7,7 @@ import textwrap
 from dataclasses import replace
 from pathlib import Path
 
+import certifi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,9 +94,23 @@ def test_what_the_system_trusts_needs_no_variable(
     path = tmp_path / "system.pem"
     path.write_bytes(GOOD_ROOT.pem)
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    monkeypatch.setattr(certifi, "where", lambda: str(path))
     verdict = told(tmp_path, A="b")
     assert verdict.status is Status.PASS
     assert "nodes need no authority" in verdict.summary
+
+
+@pytest.mark.parametrize("given", [{}, {CA: variable(STRANGER)}], ids=["none", "another"])
+def test_what_only_this_machines_store_trusts_no_node_does(
+    given: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "system.pem"
+    path.write_bytes(GOOD_ROOT.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    verdict = told(tmp_path, A="b", **given)
+    assert verdict.status is Status.FAIL
+    assert "only this machine's own store" in verdict.summary
+    assert verdict.detail == pasted(GOOD_ROOT)
 
 
 def test_a_right_authority_is_not_blamed_for_what_else_is_wrong(tmp_path: Path) -> None:

@@ -255,8 +255,8 @@ def test_a_chain_longer_than_any_is_not_looked_at(tmp_path: Path) -> None:
 
 
 @contextmanager
-def beside(fake: FakeRegistry, context: ssl.SSLContext) -> Iterator[None]:
-    """Another server at the same port of ::1, for handshakes alone."""
+def beside(fake: FakeRegistry, context: ssl.SSLContext | None) -> Iterator[None]:
+    """Another server at the same port of ::1, for handshakes alone; without TLS it hangs up."""
     port = int(fake.host.rpartition(":")[2])
     try:
         listening = socket.create_server(("::1", port), family=socket.AF_INET6)
@@ -267,6 +267,9 @@ def beside(fake: FakeRegistry, context: ssl.SSLContext) -> Iterator[None]:
         with suppress(OSError):
             while True:
                 connection, _address = listening.accept()
+                if context is None:
+                    connection.close()
+                    continue
                 with suppress(OSError), context.wrap_socket(connection, server_side=True) as tls:
                     tls.recv(1)
 
@@ -280,11 +283,8 @@ def beside(fake: FakeRegistry, context: ssl.SSLContext) -> Iterator[None]:
         listening.close()
 
 
-@pytest.mark.parametrize("names", [dns("other.example"), dns(HOST)], ids=["bad", "good"])
-def test_a_name_is_as_good_as_the_worst_of_its_addresses(
-    names: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root, leaf, other = (*line(ROOT, LEAF), line(ROOT, replace(LEAF, names=names))[1])
+def at_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let HOST have two addresses, 127.0.0.1 and ::1."""
     real = socket.getaddrinfo
 
     def resolve(host: Any, port: Any, *rest: Any, **more: Any) -> Any:
@@ -292,6 +292,14 @@ def test_a_name_is_as_good_as_the_worst_of_its_addresses(
         return [each for host in hosts for each in real(host, port, *rest, **more)]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
+
+
+@pytest.mark.parametrize("names", [dns("other.example"), dns(HOST)], ids=["bad", "good"])
+def test_a_name_is_as_good_as_the_worst_of_its_addresses(
+    names: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, leaf, other = (*line(ROOT, LEAF), line(ROOT, replace(LEAF, names=names))[1])
+    at_both(monkeypatch)
     directory = tmp_path / "beside"
     directory.mkdir()
     with presenting(tmp_path, leaf) as fake, beside(fake, server(directory, other)):
@@ -300,3 +308,29 @@ def test_a_name_is_as_good_as_the_worst_of_its_addresses(
     assert ("at ::1: the certificate is for DNS:other.example" in verdict.summary) == (
         verdict.status is Status.FAIL
     )
+
+
+def test_an_address_that_takes_connections_and_shakes_no_hands_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, leaf = line(ROOT, LEAF)
+    at_both(monkeypatch)
+    with presenting(tmp_path, leaf) as fake, beside(fake, None):
+        verdict = said("TLS-1", question(by_name(fake), trust(tmp_path, root)))
+    assert verdict.status is Status.FAIL
+    assert "at ::1: no TLS" in verdict.summary
+    assert "out of DNS" in verdict.fix
+
+
+def test_the_first_certificate_to_expire_may_be_at_another_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, leaf = line(ROOT, LEAF)
+    old = line(ROOT, replace(LEAF, subject="old", days=(-10, 3)))[1]
+    at_both(monkeypatch)
+    directory = tmp_path / "beside"
+    directory.mkdir()
+    with presenting(tmp_path, leaf) as fake, beside(fake, server(directory, old)):
+        verdict = said("TLS-4", question(by_name(fake), trust(tmp_path, root)))
+    assert verdict.status is Status.FAIL
+    assert "old" in verdict.summary
