@@ -56,10 +56,12 @@ MAX_CAUSES_SHOWN = 60
 PREFLIGHT_LINES = 8
 PREFLIGHT_PAGE_LINES = 1000
 # Characters of one such line in a terminal, where it may wrap twice, and on the page, where the CA
-# variable must be whole: base64 of three certificates has 6,000. Of a summary or fix 600.
+# variable must be whole: base64 of three certificates has 6,000. Of a summary 600; a fix is a
+# command to copy, and one that names ten BOM files has 1,200.
 PREFLIGHT_LINE = 240
 PREFLIGHT_PAGE_LINE = 8192
 PREFLIGHT_TEXT = 600
+PREFLIGHT_FIX = 4096
 # Versions or tags that a message repeats, and characters of them.
 MAX_NAMES_SHOWN = 40
 MAX_FACT_SHOWN = 500

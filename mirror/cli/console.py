@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mirror.cli.failures import Ended
 from mirror.cli.options import Format, OutputOptions
-from mirror.cli.streams import say
+from mirror.cli.streams import is_terminal, say
 from mirror.events import (
     Advanced,
     Event,
@@ -45,7 +45,7 @@ _SHOWN_FROM = 1024 * 1024
 def listening(options: OutputOptions) -> Iterator[Listener]:
     """A listener for one run; bars only where a person watches and nothing asked for lines."""
     _set_up_log(options)
-    watched = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    watched = is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
     if watched and not options.no_progress and options.log_format is Format.TEXT:
         with _bars() as progress, _remembering(Bars(progress)) as listener:
             yield listener

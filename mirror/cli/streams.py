@@ -29,7 +29,7 @@ def print_result(text: str) -> None:
 
 def width(default: int) -> int:
     """Columns of the terminal that results go to; ``default`` where they go elsewhere."""
-    if not sys.stdout.isatty():
+    if not is_terminal(sys.stdout):
         return default
     return min(max(shutil.get_terminal_size((default, 24)).columns, _NARROWEST), _WIDEST)
 
@@ -37,11 +37,19 @@ def width(default: int) -> int:
 def coloured() -> bool:
     """True where results go to a terminal that knows colours and nobody wants none."""
     dull = os.environ.get("TERM") == "dumb" or "NO_COLOR" in os.environ
-    return sys.stdout.isatty() and not dull
+    return is_terminal(sys.stdout) and not dull
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """True for a terminal. Python has None for what its caller closed (``2>&-``)."""
+    return stream is not None and stream.isatty()
 
 
 def say(text: str) -> None:
     """Write on standard error; where that is not possible, the run goes on all the same."""
+    if sys.stderr is None:
+        # To print, None is standard output, where a script reads a result.
+        return
     try:
         print(text, file=sys.stderr, flush=True)
     except (OSError, ValueError):

@@ -16,7 +16,7 @@ from mirror.preflight.requirements import Standing, State, standings
 from mirror.preflight.run import Examination
 from mirror.report.layout import WIDTH
 from mirror.report.preflight import Group, evidence, groups, tally, verdict, word
-from mirror.settings import PREFLIGHT_LINE, PREFLIGHT_LINES, PREFLIGHT_TEXT
+from mirror.settings import PREFLIGHT_FIX, PREFLIGHT_LINE, PREFLIGHT_LINES, PREFLIGHT_TEXT
 from mirror.text import printable
 
 # Where a row's name and its text begin: "  FAIL    NET-3   ".
@@ -110,7 +110,7 @@ def _below(finding: Finding, look: Look, *, quiet: bool) -> Iterator[str]:
 
 
 def _labelled(label: str, said: str, look: Look) -> Iterator[str]:
-    head, *more = _wrapped(said, look, _TEXT + len(label))
+    head, *more = _wrapped(said, look, _TEXT + len(label), longest=PREFLIGHT_FIX)
     yield " " * _TEXT + look.paint("loud", label) + head
     yield from (" " * (_TEXT + len(label)) + line for line in more)
 
@@ -142,14 +142,16 @@ def _end(found: Examination, look: Look) -> Iterator[str]:
     yield look.paint(kind, f"{found.result}: {verdict(found)}")
 
 
-def _wrapped(said: str, look: Look, left: int, most: int | None = None) -> list[str]:
+def _wrapped(
+    said: str, look: Look, left: int, most: int | None = None, longest: int = PREFLIGHT_TEXT
+) -> list[str]:
     """Lines of at most ``look.width - left`` characters, none of them cut through a word.
 
     A command or reference that was cut could not be copied: a longer one makes a longer line.
     """
     width = max(look.width - left, 20)
     return textwrap.wrap(
-        printable(said, PREFLIGHT_TEXT),
+        printable(said, longest),
         width,
         break_long_words=False,
         break_on_hyphens=False,

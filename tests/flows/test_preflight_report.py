@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import select
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -183,3 +185,21 @@ def _until_closed(terminal: int) -> bytes:
                 return said
             said += piece
     raise AssertionError("the command said nothing for a minute")
+
+
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_a_stream_that_the_caller_closed_changes_no_result(
+    fake: FakeRegistry, tmp_path: Path, closed: str
+) -> None:
+    """As a daemon may start it; without stderr, no word of talk stands in the JSON on stdout."""
+    page = tmp_path / "report.html"
+    command = ["preflight", f"{fake.host}/tkg", "--plain-http", "--report", page]
+    command += ["--format", "json"] if closed == "2" else []
+    line = shlex.join([sys.executable, "-m", "mirror", *map(str, command)])
+    done = subprocess.run(
+        ["sh", "-c", f"exec {line} {closed}>&-"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 7, done.stderr
+    assert verdicts(page)
+    if closed == "2":
+        assert json.loads(done.stdout)["result"] == "fail"

@@ -126,6 +126,13 @@ def test_long_evidence_is_cut_and_says_so() -> None:
     assert evidence[-1] == "| and 93 more lines; --format json has them"
 
 
+def test_a_command_to_copy_is_whole_however_many_files_it_names() -> None:
+    files = [f"--bom /home/ann/.config/tanzu/tkg/bom/tkr-bom-v1.2{n}.8.yaml" for n in range(20)]
+    fix = f"tkg-mirror bundle create {' '.join(files)} -o tkg.tar"
+    told = text(examination(finding("IMG-1", failed("gone", fix=fix))))
+    assert fix in " ".join(told.split())
+
+
 def test_a_fact_is_not_told_twice() -> None:
     fact = "prod.yaml:6: expected false, found true"
     assert text(examination(finding("TKG-3", failed(fact, fact, fix="mend")))).count(fact) == 1
