@@ -65,6 +65,10 @@ def tell_run(
     return PartialRun("some images failed", fact=count, hint=gone.hint if gone else hint)
 
 
+# Checks of the cluster configuration and of AWS, which nobody at the registry can mend.
+_INSTALLATION = ("TKG-", "AWS-")
+
+
 def unfit(found: Examination) -> Fault | None:
     """What a preflight ends with: the registry could not be asked, fails, or neither.
 
@@ -82,7 +86,10 @@ def unfit(found: Examination) -> Fault | None:
         return Unreachable(Side.DESTINATION, host, what, fact=fact, hint=first.fix)
     if not failed:
         return None
-    return Unfit(f"{found.registry} is not fit", fact=", ".join(failed))
+    fault = Unfit(f"{found.registry} is not fit", fact=", ".join(failed))
+    if all(name.startswith(_INSTALLATION) and name != "TKG-1" for name in failed):
+        fault.whose = "whoever installs TKG"
+    return fault
 
 
 def _cause(found: Examination) -> Verdict:

@@ -71,6 +71,17 @@ def test_a_failure_of_the_file_fails_the_preflight(fake: FakeRegistry, tmp_path:
     assert wanted.replace(" ", "") in "".join(ran.out.replace("|", "").split())
 
 
+def test_what_is_wrong_in_the_file_alone_is_not_the_matter_of_the_registry(
+    fake: FakeRegistry, tmp_path: Path
+) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text(text(TKG_CUSTOM_IMAGE_REPOSITORY="10.20.30.40/tkg"))
+    waived = ("--waive", "R2=a lab", "--waive", "R3=a lab")
+    ran = preflight(fake, config, *waived)
+    assert ran.code == 7
+    assert "whose matter: whoever installs TKG" in ran.err
+
+
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_secrets_of_the_file_are_nowhere(fake: FakeRegistry, tmp_path: Path, form: str) -> None:
     config = tmp_path / "c.yaml"
