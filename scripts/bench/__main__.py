@@ -22,7 +22,7 @@ from scripts.bench.peers import PEERS, installed
 from scripts.bench.results import Results
 from scripts.bench.runner import run
 from scripts.bench.scenarios import FULL_MB, SCENARIOS, Scenario, chosen, scaled
-from scripts.bench.table import table, whole
+from scripts.bench.table import bars, table
 from scripts.bench.world import Worlds
 
 __all__ = ["main"]
@@ -39,7 +39,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-", dir=given.scratch) as scratch:
         _refuse_small_disk(Path(scratch), scenarios)
         results = _measured(scenarios, Path(scratch), given.jobs, installed(given.peers))
-    print(f"\n{whole(results)}")
+    print(bars(results))
     if given.json:
         results.write(given.json)
     if given.plot:

@@ -28,6 +28,8 @@ __all__ = ["run"]
 
 # A verify and a show take a second or two, and the machine's noise is of that size.
 LOOKS = 3
+# Steps that fill as much memory with pages as the world has bytes.
+FILLING = ("create", "push")
 # Of a grown world: what an earlier run did not have.
 NEW = 0.1
 RANGES = ("--ranges", "4")
@@ -164,7 +166,7 @@ class _Round:
         sample = measure(
             command,
             self._stage.scratch,
-            megabytes=self._stage.world.megabytes,
+            megabytes=self._stage.world.megabytes if step in FILLING else 0,
             more={"SSL_CERT_FILE": str(ca)} if ca else {},
             asked=lambda: sum(registry.asked() for registry in everyone),
         )
