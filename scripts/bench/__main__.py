@@ -38,7 +38,8 @@ def main() -> None:
     scenarios = scaled(given.scenario, given.mb, given.rounds)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=given.scratch) as scratch:
         _refuse_small_disk(Path(scratch), scenarios)
-        results = _measured(scenarios, Path(scratch), given.jobs, installed(given.peers))
+        peers, named = installed(given.peers), given.peers is not None
+        results = _measured(scenarios, Path(scratch), given.jobs, peers, named=named)
     print(bars(results))
     if given.json:
         results.write(given.json)
@@ -50,15 +51,22 @@ def main() -> None:
 
 
 def _measured(
-    scenarios: Sequence[Scenario], scratch: Path, jobs: int, peers: Sequence[Contender]
+    scenarios: Sequence[Scenario],
+    scratch: Path,
+    jobs: int,
+    peers: Sequence[Contender],
+    *,
+    named: bool,
 ) -> Results:
+    """Run one scenario after the other; peers that are ``named`` take part in all of them."""
     names = [peer.name for peer in peers]
     day = datetime.now(UTC).date().isoformat()
     results = Results(day, machine.described(scratch), machine.programs(names))
     worlds = Worlds(scratch / "worlds")
     for scenario in scenarios:
         print(f"{scenario.letter}  {scenario.title}", flush=True)
-        told = run(scenario, worlds.get(scenario), scratch, jobs, peers)
+        among = [peer for peer in peers if named or peer.name not in scenario.without]
+        told = run(scenario, worlds.get(scenario), scratch, jobs, among)
         results.scenarios.append(told)
         print(f"\n{table(told)}\n", flush=True)
     return results

@@ -81,7 +81,8 @@ def _run(command: Sequence[str], scratch: Path, environment: dict[str, str]) -> 
             watch.cancel()
         seconds = time.monotonic() - begin
     process.returncode = code = os.waitstatus_to_exitcode(status)
-    error = f"exit {code}: {talk.read_text(errors='replace')[-400:].strip()}" if code else ""
+    words = talk.read_text(errors="replace")[-400:].strip().replace(str(scratch), "")
+    error = f"exit {code}: {words}" if code else ""
     cpu, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
     return Sample(seconds, cpu, peak, error=error, output=output.read_text(errors="replace"))
 

@@ -34,7 +34,7 @@ class Told:
     title: str
     note: str = ""
     facts: dict[str, int] = field(default_factory=dict)
-    """images, blobs, mb, jobs."""
+    """images, blobs, mb, jobs, rounds, peer_rounds."""
     skipped: str = ""
     runs: dict[str, dict[str, list[Sample]]] = field(default_factory=dict)
     """By step and contender."""
@@ -80,7 +80,7 @@ class Results:
     scenarios: list[Told] = field(default_factory=list)
 
     def write(self, path: Path) -> None:
-        """Write everything as JSON, a line a run."""
+        """Write everything as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.json(), "utf-8")
 

@@ -58,7 +58,8 @@ def run(
     scenario: Scenario, world: World, scratch: Path, jobs: int, peers: Sequence[Contender]
 ) -> Told:
     """Run all rounds of a scenario; one that this machine cannot have says why."""
-    facts = {"images": len(world.images), "blobs": world.blobs, "mb": world.megabytes, "jobs": jobs}
+    facts = {"images": len(world.images), "blobs": world.blobs, "mb": world.megabytes}
+    facts |= {"jobs": jobs, "rounds": scenario.rounds, "peer_rounds": scenario.peer_rounds}
     told = Told(scenario.letter, scenario.title, scenario.note, facts)
     own: list[Contender] = [Floor(), Tool()]
     own += [Tool(*RANGES)] if scenario.ranges else []
