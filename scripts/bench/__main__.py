@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,6 +67,9 @@ def _measured(
     for scenario in scenarios:
         print(f"{scenario.letter}  {scenario.title}", flush=True)
         among = [peer for peer in peers if named or peer.name not in scenario.without]
+        if len(among) < len(peers):
+            left = " and ".join(scenario.without)
+            scenario = replace(scenario, note=f"without {left}: each image would be a process")
         told = run(scenario, worlds.get(scenario), scratch, jobs, among)
         results.scenarios.append(told)
         print(f"\n{table(told)}\n", flush=True)
@@ -108,6 +112,9 @@ def _arguments() -> argparse.Namespace:
     except ValueError as cause:
         parser.error(f"--scenario: {cause}")
     given.peers = None if given.peers is None else given.peers.split(",")
+    there = {peer.name for peer in installed(given.peers)}
+    if missing := set(given.peers or ()) - there - {""}:
+        parser.error(f"--peers: {', '.join(sorted(missing))} is not on PATH, or not one of {who}")
     return given
 
 

@@ -39,6 +39,13 @@ class Told:
     runs: dict[str, dict[str, list[Sample]]] = field(default_factory=dict)
     """By step and contender."""
 
+    @property
+    def sizes(self) -> str:
+        """How much there was of it, in words."""
+        plural = "s" * (self.facts["images"] != 1)
+        images = f"{self.facts['images']:,} image{plural}"
+        return f"{images}, {self.facts['blobs']:,} blobs, {self.facts['mb']:,} MB"
+
     def add(self, step: str, who: str, sample: Sample) -> None:
         """Keep a sample."""
         self.runs.setdefault(step, {}).setdefault(who, []).append(sample)

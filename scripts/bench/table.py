@@ -52,10 +52,8 @@ def table(told: Told) -> str:
 
 def _title(told: Told) -> str:
     """Return what a scenario is, and how much of it there was."""
-    facts = told.facts
-    sizes = f"{facts['images']:,} images, {facts['blobs']:,} blobs, {facts['mb']:,} MB"
     note = f" ({told.note})" if told.note else ""
-    return f"{told.letter}  {told.title}: {sizes}{note}"
+    return f"{told.letter}  {told.title}: {told.sizes}{note}"
 
 
 def _body(told: Told) -> Iterator[str]:
