@@ -3,11 +3,11 @@ PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 VENV := .venv/$(VERSION)
 RUN := $(VENV)/bin/python
-BENCH_MB ?= 2000
+BENCH ?= --publish
 WORKERS ?= 4
 MINUTES ?= 5
 
-.PHONY: help setup venv check test demo bench soak format lock clean
+.PHONY: help setup venv check test demo bench scale soak format lock clean
 help: ## list what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
 
@@ -35,8 +35,15 @@ test: setup venv ## run all tests
 demo: setup venv ## carry the sample BOMs over a pretend air gap on this machine
 	@scripts/demo.sh $(VENV)/bin
 
-bench: setup venv ## measure beside bare sockets and skopeo; BENCH_MB says how much
-	$(RUN) -m scripts.bench --mb $(BENCH_MB)
+bench: setup venv $(VENV)/.plots ## measure, renew the README's figures; BENCH='--mb 100 --scenario a,f' only looks
+	$(RUN) -m scripts.bench $(BENCH)
+
+$(VENV)/.plots: requirements-bench.lock $(VENV)/.ready
+	$(RUN) -m pip install --quiet --require-hashes -r requirements-bench.lock
+	@touch $@
+
+scale: setup venv ## how time and memory grow from 1,000 images to 10,000
+	$(RUN) -m scripts.bench.scale
 
 soak: setup venv ## carry a world through faults for MINUTES; SOAK='--kills 200' for more
 	$(RUN) -m scripts.soak --minutes $(MINUTES) $(SOAK)
@@ -49,6 +56,8 @@ lock: venv ## resolve the dependencies anew, for all supported Pythons
 	$(RUN) -m pip install --quiet uv
 	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --no-header --no-emit-index-url --extra dev pyproject.toml -o requirements.lock
+	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --no-header --no-emit-index-url --group bench -c requirements.lock -o requirements-bench.lock
 
 clean: ## remove environments and caches
 	rm -rf .venv .trial build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

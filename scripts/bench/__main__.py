@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from scripts.bench.peers import PEERS, installed
 from scripts.bench.results import Results
 from scripts.bench.runner import run
 from scripts.bench.scenarios import FULL_MB, SCENARIOS, Scenario, chosen, scaled
-from scripts.bench.table import table, whole
+from scripts.bench.table import bars, table
 from scripts.bench.world import Worlds
 
 __all__ = ["main"]
@@ -38,8 +39,9 @@ def main() -> None:
     scenarios = scaled(given.scenario, given.mb, given.rounds)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=given.scratch) as scratch:
         _refuse_small_disk(Path(scratch), scenarios)
-        results = _measured(scenarios, Path(scratch), given.jobs, installed(given.peers))
-    print(f"\n{whole(results)}")
+        peers, named = installed(given.peers), given.peers is not None
+        results = _measured(scenarios, Path(scratch), given.jobs, peers, named=named)
+    print(bars(results))
     if given.json:
         results.write(given.json)
     if given.plot:
@@ -50,15 +52,25 @@ def main() -> None:
 
 
 def _measured(
-    scenarios: Sequence[Scenario], scratch: Path, jobs: int, peers: Sequence[Contender]
+    scenarios: Sequence[Scenario],
+    scratch: Path,
+    jobs: int,
+    peers: Sequence[Contender],
+    *,
+    named: bool,
 ) -> Results:
+    """Run one scenario after the other; peers that are ``named`` take part in all of them."""
     names = [peer.name for peer in peers]
     day = datetime.now(UTC).date().isoformat()
     results = Results(day, machine.described(scratch), machine.programs(names))
     worlds = Worlds(scratch / "worlds")
     for scenario in scenarios:
         print(f"{scenario.letter}  {scenario.title}", flush=True)
-        told = run(scenario, worlds.get(scenario), scratch, jobs, peers)
+        among = [peer for peer in peers if named or peer.name not in scenario.without]
+        if len(among) < len(peers):
+            left = " and ".join(scenario.without)
+            scenario = replace(scenario, note=f"without {left}: each image would be a process")
+        told = run(scenario, worlds.get(scenario), scratch, jobs, among)
         results.scenarios.append(told)
         print(f"\n{table(told)}\n", flush=True)
     return results
@@ -100,6 +112,9 @@ def _arguments() -> argparse.Namespace:
     except ValueError as cause:
         parser.error(f"--scenario: {cause}")
     given.peers = None if given.peers is None else given.peers.split(",")
+    there = {peer.name for peer in installed(given.peers)}
+    if missing := set(given.peers or ()) - there - {""}:
+        parser.error(f"--peers: {', '.join(sorted(missing))} is not on PATH, or not one of {who}")
     return given
 
 

@@ -43,6 +43,8 @@ def workers(
 ) -> Iterator[tuple[Peers, Callable[[Callable[..., Any], Iterable[Any]], list[Any]]]]:
     """Give the connections, and a map over threads that raises what they raise."""
     peers = Peers(host, ca)
-    with ThreadPoolExecutor(jobs) as pool:
-        yield peers, lambda work, items: list(pool.map(work, items))
-    peers.close()
+    try:
+        with ThreadPoolExecutor(jobs) as pool:
+            yield peers, lambda work, items: list(pool.map(work, items))
+    finally:
+        peers.close()

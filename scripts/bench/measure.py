@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,12 @@ __all__ = ["Sample", "measure"]
 
 # A program that hangs must not hold up the others; the slowest honest one took three minutes.
 LIMIT_SECONDS = 900.0
+# What would make one machine's figures others than another's.
+_COLOURS = re.compile(
+    r"\w+_proxy|TKG_MIRROR_\w+|SSL_CERT_\w+|REGISTRY_AUTH_FILE|XDG_RUNTIME_DIR|IMGPKG_\w+"
+    r"|PYTHONDONTWRITEBYTECODE",
+    re.I,
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,8 @@ def _run(command: Sequence[str], scratch: Path, environment: dict[str, str]) -> 
             watch.cancel()
         seconds = time.monotonic() - begin
     process.returncode = code = os.waitstatus_to_exitcode(status)
-    error = f"exit {code}: {talk.read_text(errors='replace')[-400:].strip()}" if code else ""
+    words = talk.read_text(errors="replace")[-400:].strip().replace(str(scratch), "")
+    error = f"exit {code}: {words}" if code else ""
     cpu, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
     return Sample(seconds, cpu, peak, error=error, output=output.read_text(errors="replace"))
 
@@ -94,10 +102,9 @@ def _take_memory(megabytes: int) -> None:
 
 
 def _environment(scratch: Path) -> dict[str, str]:
-    """Return an environment without proxies, and with a home that holds no credentials.
+    """Return an environment without proxies and settings, and a home that holds no credentials.
 
     Without PYTHONDONTWRITEBYTECODE too: an installed tool has been compiled once.
     """
-    left = {"PYTHONDONTWRITEBYTECODE"} | {n for n in os.environ if n.lower().endswith("_proxy")}
-    kept = {name: text for name, text in os.environ.items() if name not in left}
+    kept = {name: text for name, text in os.environ.items() if not _COLOURS.fullmatch(name)}
     return kept | {"HOME": str(scratch), "DOCKER_CONFIG": str(scratch / ".docker")}

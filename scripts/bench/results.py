@@ -34,10 +34,17 @@ class Told:
     title: str
     note: str = ""
     facts: dict[str, int] = field(default_factory=dict)
-    """images, blobs, mb, jobs."""
+    """images, blobs, mb, jobs, rounds, peer_rounds."""
     skipped: str = ""
     runs: dict[str, dict[str, list[Sample]]] = field(default_factory=dict)
     """By step and contender."""
+
+    @property
+    def sizes(self) -> str:
+        """How much there was of it, in words."""
+        plural = "s" * (self.facts["images"] != 1)
+        images = f"{self.facts['images']:,} image{plural}"
+        return f"{images}, {self.facts['blobs']:,} blobs, {self.facts['mb']:,} MB"
 
     def add(self, step: str, who: str, sample: Sample) -> None:
         """Keep a sample."""
@@ -80,7 +87,7 @@ class Results:
     scenarios: list[Told] = field(default_factory=list)
 
     def write(self, path: Path) -> None:
-        """Write everything as JSON, a line a run."""
+        """Write everything as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.json(), "utf-8")
 

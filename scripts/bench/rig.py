@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from scripts.bench.authority import FILES
 from scripts.bench.scenarios import Scenario
 from scripts.world.process import die_with_parent
 from scripts.world.registry import Registry
@@ -28,18 +29,10 @@ class Authority:
 
     @classmethod
     def make(cls, folder: Path) -> Authority:
-        """Write the three files."""
-        import trustme  # only where TLS is measured
-
-        folder.mkdir(parents=True, exist_ok=True)
-        authority, files = trustme.CA(), [folder / f"{n}.pem" for n in ("ca", "cert", "key")]
-        server = authority.issue_cert("127.0.0.1")
-        authority.cert_pem.write_to_path(str(files[0]))
-        server.cert_chain_pems[0].write_to_path(str(files[1]))
-        for pem in server.cert_chain_pems[1:]:
-            pem.write_to_path(str(files[1]), append=True)
-        server.private_key_pem.write_to_path(str(files[2]))
-        return cls(*files)
+        """Write the three files; by a program of its own, for what measures has to stay small."""
+        command = [sys.executable, "-m", "scripts.bench.authority", str(folder)]
+        subprocess.run(command, check=True)
+        return cls(*(folder / name for name in FILES))
 
 
 class Rig:

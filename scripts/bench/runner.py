@@ -28,6 +28,8 @@ __all__ = ["run"]
 
 # A verify and a show take a second or two, and the machine's noise is of that size.
 LOOKS = 3
+# Steps that fill as much memory with pages as the world has bytes.
+FILLING = ("create", "push")
 # Of a grown world: what an earlier run did not have.
 NEW = 0.1
 RANGES = ("--ranges", "4")
@@ -56,7 +58,8 @@ def run(
     scenario: Scenario, world: World, scratch: Path, jobs: int, peers: Sequence[Contender]
 ) -> Told:
     """Run all rounds of a scenario; one that this machine cannot have says why."""
-    facts = {"images": len(world.images), "blobs": world.blobs, "mb": world.megabytes, "jobs": jobs}
+    facts = {"images": len(world.images), "blobs": world.blobs, "mb": world.megabytes}
+    facts |= {"jobs": jobs, "rounds": scenario.rounds, "peer_rounds": scenario.peer_rounds}
     told = Told(scenario.letter, scenario.title, scenario.note, facts)
     own: list[Contender] = [Floor(), Tool()]
     own += [Tool(*RANGES)] if scenario.ranges else []
@@ -164,7 +167,7 @@ class _Round:
         sample = measure(
             command,
             self._stage.scratch,
-            megabytes=self._stage.world.megabytes,
+            megabytes=self._stage.world.megabytes if step in FILLING else 0,
             more={"SSL_CERT_FILE": str(ca)} if ca else {},
             asked=lambda: sum(registry.asked() for registry in everyone),
         )

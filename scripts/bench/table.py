@@ -8,8 +8,9 @@ from statistics import median
 
 from scripts.bench.contenders import FLOOR, TOOL
 from scripts.bench.results import Results, Told
+from scripts.bench.scenarios import FULL_MB
 
-__all__ = ["BARS", "PEAK_MB", "Bar", "bars", "table", "whole"]
+__all__ = ["BARS", "PEAK_MB", "Bar", "bars", "table"]
 
 
 @dataclass(frozen=True)
@@ -44,23 +45,15 @@ PEAK_MB = 120.0
 _HEAD = f"  {'':11} {'':21} {'seconds':>8} {'x ours':>7} {'cpu s':>7} {'MB':>5} {'requests':>8}"
 
 
-def whole(results: Results) -> str:
-    """Return all tables, and the bars at their end."""
-    parts = [table(told) for told in results.scenarios]
-    return "\n\n".join([*parts, *(text for text in [bars(results)] if text)])
-
-
 def table(told: Told) -> str:
     """Return one scenario's table: a line a contender, in the order of the steps."""
-    return "\n".join([title(told), *_body(told)])
+    return "\n".join([_title(told), *_body(told)])
 
 
-def title(told: Told) -> str:
+def _title(told: Told) -> str:
     """Return what a scenario is, and how much of it there was."""
-    facts = told.facts
-    sizes = f"{facts['images']:,} images, {facts['blobs']:,} blobs, {facts['mb']:,} MB"
     note = f" ({told.note})" if told.note else ""
-    return f"{told.letter}  {told.title}: {sizes}{note}"
+    return f"{told.letter}  {told.title}: {told.sizes}{note}"
 
 
 def _body(told: Told) -> Iterator[str]:
@@ -86,8 +79,8 @@ def _row(told: Told, step: str, who: str) -> str:
 
 
 def bars(results: Results) -> str:
-    """Return each bar that scenario a has figures for, and the tool's peak memory in all."""
-    first = [told for told in results.scenarios if told.letter == "a"]
+    """Return each bar that scenario a has figures for; in a small world starts count for most."""
+    first = [t for t in results.scenarios if t.letter == "a" and t.facts["mb"] >= FULL_MB * 0.9]
     lines = []
     for told in first:
         for bar in BARS:

@@ -41,6 +41,7 @@ def test_its_access_log_counts_requests(registry: Registry) -> None:
     get(f"{registry.url}/v2/x/tags/list?n=5")
     expected = [AccessLine("GET", "/v2/x/tags/list?n=5", 404)]
     assert (before, registry.requests(since=1)) == (1, expected)
+    assert registry.asked() == 2
 
 
 def test_after_a_kill_it_comes_back_on_its_port_with_what_it_held(registry: Registry) -> None:
