@@ -99,7 +99,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="of the tool and the floor; else as each needs")
     who = ",".join(peer.name for peer in PEERS)
     parser.add_argument("--peers", metavar="NAMES", help=f"some of {who}; default: all on PATH")
-    parser.add_argument("--jobs", type=int, default=4, help="of the tool and the floor (4)")
+    parser.add_argument("--jobs", type=int, default=4, help="threads of the floor (4)")
     parser.add_argument("--scratch", type=Path, help="a directory for everything that is made")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw them, as PNG")

@@ -101,5 +101,5 @@ class Floor:
 
 
 def _manner(site: Site) -> list[str]:
-    trust = ["--ca-file", str(site.ca)] if site.ca else ["--plain-http"]
-    return [*trust, "-j", str(site.jobs)]
+    """As people call it: how many transfers at a time are best is its own matter."""
+    return ["--ca-file", str(site.ca)] if site.ca else ["--plain-http"]
