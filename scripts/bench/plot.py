@@ -109,7 +109,7 @@ def _legend(figure: Any, people: list[str], colours: dict[str, str]) -> None:
 
     shapes = [Line2D([], [], color=_OURS, linewidth=2)]
     for who in people:
-        mark = {"marker": "|", "markersize": 11} if who == FLOOR else {"marker": "o"}
+        mark: Any = {"marker": "|", "markersize": 11} if who == FLOOR else {"marker": "o"}
         shapes.append(Line2D([], [], linestyle="", color=colours[who], **mark))
     names = [TOOL, *people]
     figure.legend(shapes, names, loc="lower center", ncols=len(names), fontsize=9, frameon=False)
