@@ -39,19 +39,19 @@ class Contender(Protocol):
 
 
 class Tool:
-    """tkg-mirror, as it is in this checkout; with further options it is asked to create alone."""
+    """tkg-mirror, as it is in this checkout. Ranges are for downloads: with them it creates."""
 
     adds = False
 
     def __init__(self, *options: str) -> None:
         self._options = options
         self.name = " ".join((TOOL, *options))
-        self.kept = not options
+        self.kept = "--ranges" not in options
 
     def create(self, site: Site, target: Path) -> list[str] | None:
         """`bundle create`; its result tells how many bytes it moved."""
         given = ["--images", str(site.listed()), "-o", str(target)]
-        return self._bundle("create", *given, *_manner(site), *self._options)
+        return self._bundle("create", *given, *self._manner(site))
 
     def verify(self, target: Path) -> list[str] | None:
         """`bundle verify`; its result tells the seconds that it took once it ran."""
@@ -63,10 +63,15 @@ class Tool:
 
     def push(self, site: Site, target: Path, destination: str) -> list[str] | None:
         """`bundle push`; its result tells how many bytes it moved."""
-        return self._bundle("push", str(target), destination, *_manner(site))
+        return self._bundle("push", str(target), destination, *self._manner(site))
+
+    def _manner(self, site: Site) -> list[str]:
+        """As people call it: how many transfers at a time are best is its own matter."""
+        trust = ["--ca-file", str(site.ca)] if site.ca else ["--plain-http"]
+        return [*trust, *self._options]
 
     def _bundle(self, verb: str, *arguments: str) -> list[str] | None:
-        if self._options and verb != "create":
+        if verb != "create" and not self.kept:
             return None
         return [sys.executable, "-m", "mirror", "bundle", verb, *arguments, "--format", "json"]
 
@@ -98,8 +103,3 @@ class Floor:
 
     def _floor(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "scripts.bench.floor", *arguments]
-
-
-def _manner(site: Site) -> list[str]:
-    """As people call it: how many transfers at a time are best is its own matter."""
-    return ["--ca-file", str(site.ca)] if site.ca else ["--plain-http"]

@@ -50,12 +50,14 @@ def measure(
     megabytes: int = 0,
     more: Mapping[str, str] | None = None,
     asked: Callable[[], int] = lambda: 0,
+    limit: float = LIMIT_SECONDS,
 ) -> Sample:
     """Run a program to its end, with nobody else's pages waiting to be written.
 
     `megabytes` is how much page cache it will fill. A virtual machine hands freed memory back to
     its host, and taking 2 GB again cost up to 7 s of system time; so they are taken beforehand.
     `more` is added to its environment. `asked` counts the requests that registries had so far.
+    After `limit` seconds it is killed, and that is its error.
 
     The kernel counts descendants that were waited for, so a shell script counts as all it started.
     The peak is at least that of the process that starts it, as it stands between fork and exec:
@@ -64,11 +66,13 @@ def measure(
     os.sync()
     _take_memory(megabytes)
     before = asked()
-    sample = _run(command, scratch, _environment(scratch) | dict(more or {}))
+    sample = _run(command, scratch, _environment(scratch) | dict(more or {}), limit)
     return replace(sample, requests=asked() - before)
 
 
-def _run(command: Sequence[str], scratch: Path, environment: dict[str, str]) -> Sample:
+def _run(
+    command: Sequence[str], scratch: Path, environment: dict[str, str], limit: float
+) -> Sample:
     output, talk = scratch / "stdout", scratch / "stderr"
     with output.open("wb") as out, talk.open("wb") as err:
         begin = time.monotonic()
@@ -80,16 +84,20 @@ def _run(command: Sequence[str], scratch: Path, environment: dict[str, str]) -> 
             env=environment,
             start_new_session=True,
         )
-        watch = threading.Timer(LIMIT_SECONDS, os.killpg, (process.pid, signal.SIGKILL))
+        watch = threading.Timer(limit, os.killpg, (process.pid, signal.SIGKILL))
         watch.start()
         try:
             _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            # It has a session of its own, so that an interrupt at the terminal does not reach it.
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
         finally:
             watch.cancel()
         seconds = time.monotonic() - begin
     process.returncode = code = os.waitstatus_to_exitcode(status)
     words = talk.read_text(errors="replace")[-400:].strip().replace(str(scratch), "")
-    error = f"exit {code}: {words}" if code else ""
+    error = f"exit {code}: {words}".strip() if code else ""
     cpu, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
     return Sample(seconds, cpu, peak, error=error, output=output.read_text(errors="replace"))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import itertools
 import struct
 import sys
 from collections.abc import Iterator
@@ -23,7 +24,8 @@ __all__ = ["Dot", "checksum", "dots", "draw", "require", "source_of"]
 
 PANELS = ("create", "push", "push again", "verify", "show")
 SOURCE = "Source"
-_COLOURS = ("#888888", "#c03028", "#e07060", "#2060a0", "#209070", "#b08000", "#7050a0", "#50a0c0")
+_OURS = "#c03028"
+_COLOURS = ("#888888", "#e07060", "#f0a090", "#2060a0", "#209070", "#b08000", "#7050a0", "#50a0c0")
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def draw(results: Results, path: Path) -> None:
     figure: Any = Figure(figsize=(3 + 2.2 * len(steps), 1.6 + 0.42 * len(letters)), dpi=120)
     panels = figure.subplots(1, max(len(steps), 1), sharey=True, squeeze=False)[0]
     people = sorted({dot.who for dot in shown}, key=sort_key)
-    colours = dict(zip(people, _COLOURS[:1] + _COLOURS[2:], strict=False))
+    colours = dict(zip(people, itertools.cycle(_COLOURS), strict=False))
     for panel, step in zip(panels, steps, strict=False):
         _panel(panel, step, letters, [dot for dot in shown if dot.step == step], colours)
     names = [f"{told.letter}  {told.title}" for told in results.scenarios if told.runs]
@@ -82,7 +84,7 @@ def _panel(
 ) -> None:
     panel.set_title(step, fontsize=10)
     panel.set_xscale("log")
-    panel.axvline(1, color=_COLOURS[1], linewidth=2, zorder=1)
+    panel.axvline(1, color=_OURS, linewidth=2, zorder=1)
     for dot in shown:
         mark = "|" if dot.who == FLOOR else "o"
         size, place = (140 if dot.who == FLOOR else 34), letters.index(dot.scenario)
@@ -105,9 +107,9 @@ def _within(panel: Any, tick: float) -> bool:
 def _legend(figure: Any, people: list[str], colours: dict[str, str]) -> None:
     from matplotlib.lines import Line2D
 
-    shapes = [Line2D([], [], color=_COLOURS[1], linewidth=2)]
+    shapes = [Line2D([], [], color=_OURS, linewidth=2)]
     for who in people:
-        mark = {"marker": "|", "markersize": 11} if who == FLOOR else {"marker": "o"}
+        mark: Any = {"marker": "|", "markersize": 11} if who == FLOOR else {"marker": "o"}
         shapes.append(Line2D([], [], linestyle="", color=colours[who], **mark))
     names = [TOOL, *people]
     figure.legend(shapes, names, loc="lower center", ncols=len(names), fontsize=9, frameon=False)

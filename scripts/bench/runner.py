@@ -32,7 +32,6 @@ LOOKS = 3
 FILLING = ("create", "push")
 # Of a grown world: what an earlier run did not have.
 NEW = 0.1
-RANGES = ("--ranges", "4")
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def run(
     facts |= {"jobs": jobs, "rounds": scenario.rounds, "peer_rounds": scenario.peer_rounds}
     told = Told(scenario.letter, scenario.title, scenario.note, facts)
     own: list[Contender] = [Floor(), Tool()]
-    own += [Tool(*RANGES)] if scenario.ranges else []
+    own += [Tool(*options) for options in scenario.variants]
     with ExitStack() as stack:
         try:
             stage = _set(scenario, world, scratch, jobs, stack)

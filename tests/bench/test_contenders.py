@@ -87,6 +87,7 @@ def test_a_tool_with_ranges_is_asked_to_create_alone(site: Site, tmp_path: Path)
     tool = Tool("--ranges", "4")
     assert tool.name == "tkg-mirror --ranges 4"
     assert said(site, tool.create(site, tmp_path)).splitlines()[0].count("--ranges 4") == 1
+    assert said(site, Tool("-j", "16").push(site, tmp_path, TO)).split().index("16") > 0
     assert tool.verify(tmp_path) is tool.show(tmp_path) is tool.push(site, tmp_path, TO) is None
 
 

@@ -66,6 +66,10 @@ def test_a_failure_keeps_its_last_words_but_no_path_of_the_machine(tmp_path: Pat
     assert measure([PYTHON, "-c", code], tmp_path).error == "exit 1: no space in /x"
 
 
+def test_a_program_that_hangs_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    assert measure(["sh", "-c", "sleep 60"], tmp_path, limit=0.05).error == "exit -9:"
+
+
 def test_settings_and_credentials_of_whoever_measures_do_not_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
