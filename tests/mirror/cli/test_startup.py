@@ -15,6 +15,7 @@ HEAVY = {
     "httpx",
     "jinja2",
     "oras",
+    "pydantic",
     "requests",
     "rich",
     "ssl",
