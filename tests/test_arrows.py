@@ -28,7 +28,7 @@ FORBIDDEN = (
     ("mirror", "rich", ("mirror.cli", "mirror.report.text")),
     ("mirror", "typer", ("mirror.cli",)),
     ("mirror", "httpx", ("mirror.registry",)),
-    ("mirror", "httpcore", ("mirror.registry.transport",)),
+    ("mirror", "httpcore", ("mirror.registry.transport", "mirror.registry.pool")),
     ("mirror", "oras", ("mirror.registry",)),
     ("mirror", "requests", ("mirror.registry.artifact",)),
     ("mirror", "tenacity", ("mirror.transfer.retry",)),

@@ -14,7 +14,7 @@ def show(
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE",
+            metavar="FILE...",
             help="TKG BOM, TKr BOM, tkg- or tkr-compatibility, or ImagesLock files.",
         ),
     ],

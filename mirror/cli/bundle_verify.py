@@ -17,7 +17,7 @@ _CORES = os.cpu_count() or 1
 
 
 def verify(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Bundles.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Bundles.")],
     output: OutputOptions,
     concurrency: Annotated[
         int,

@@ -92,7 +92,9 @@ SourceRepo = Annotated[
 class BomInputs:
     """BOM files alone."""
 
-    files: Annotated[list[str], typer.Argument(metavar="FILE", help="TKG BOM and TKr BOM files.")]
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="TKG BOM and TKr BOM files.")
+    ]
     source_repo: SourceRepo = None
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import h11
 import httpx
 
+from mirror import __version__
 from mirror.errors import (
     Misbehaved,
     Refused,
@@ -23,8 +24,8 @@ from mirror.registry.auth import Authorizer, Scopes
 from mirror.registry.body import Cut
 from mirror.registry.gate import Gate
 from mirror.registry.redact import FORM, SHORTEST_SECRET, masked
-from mirror.registry.session import make_client, timeout_of
-from mirror.registry.transport import Forbidden, proxy_for
+from mirror.registry.session import make_transport, timeout_of
+from mirror.registry.transport import Forbidden, Transport, proxy_for
 from mirror.settings import (
     MAX_ERROR_ANSWER,
     MAX_REDIRECTS,
@@ -35,6 +36,11 @@ from mirror.text import printable
 # The name that images of Docker Hub carry is not the name of its registry.
 _API_HOSTS = {"docker.io": "registry-1.docker.io"}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_HEADERS = {
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+    "User-Agent": f"tkg-mirror/{__version__}",
+}
 
 
 Content = bytes | Iterator[bytes] | None
@@ -82,7 +88,8 @@ class Connection:
             others=self.others,
         )
         self._lock = threading.Lock()
-        self._made: httpx.Client | None = None
+        self._timeout = timeout_of(access)
+        self._made: Transport | None = None
         self.requests = 0
 
     @contextmanager
@@ -194,9 +201,6 @@ class Connection:
         try:
             yield
         except (httpx.HTTPError, httpx.StreamError, Cut) as cause:
-            if isinstance(cause.__context__, httpx.InvalidURL):
-                # httpx reads the Location of a redirect even where it does not follow it.
-                raise self.fault(Misbehaved, what, printable(str(cause))) from cause
             raise self._transport_fault(what, cause) from cause
         except (httpx.InvalidURL, UnicodeError, h11.LocalProtocolError, Forbidden) as cause:
             # h11's is raised for a body of another length than was stated, and httpx lets it by.
@@ -259,21 +263,18 @@ class Connection:
         raise self.fault(Misbehaved, ask.what, f"it redirects more than {MAX_REDIRECTS} times")
 
     def _send(self, ask: Ask, authorization: str) -> httpx.Response:
-        headers = dict(ask.headers)
+        headers = _HEADERS | ask.headers
         if authorization:
             headers["Authorization"] = authorization
+        timeout = httpx.Timeout(ask.timeout) if ask.timeout else self._timeout
+        limits = {"timeout": timeout.as_dict()}
         with self._lock:
             self.requests += 1
         with self.translated(ask.what):
-            client = self._client
-            request = client.build_request(
-                ask.method,
-                ask.url,
-                headers=headers,
-                content=ask.content,
-                timeout=ask.timeout or timeout_of(self._access),
+            request = httpx.Request(
+                ask.method, ask.url, headers=headers, content=ask.content, extensions=limits
             )
-            return client.send(request, stream=True, auth=None)
+            return self._transport.send(request)
 
     def _ask_token(
         self, method: str, url: httpx.URL, headers: dict[str, str], form: dict[str, str]
@@ -293,15 +294,15 @@ class Connection:
             response.close()
 
     @property
-    def _client(self) -> httpx.Client:
+    def _transport(self) -> Transport:
         """Made at the first request: a TLS context costs 20 ms that a refused command can save."""
         with self._lock:
             if self._made is None:
-                self._made = make_client(self._access, self.root, self.others)
+                self._made = make_transport(self._access, self.root, self.others)
             return self._made
 
     def _transport_fault(self, what: str, cause: Exception) -> RegistryFault:
-        connect = timeout_of(self._access).connect or 0.0
+        connect = self._timeout.connect or 0.0
         if reason := trust.untrusted(cause, self._access.tls, connect):
             return Untrusted(self.side, self.host, what, fact=reason.fact, hint=reason.hint)
         text = str(cause)

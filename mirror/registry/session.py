@@ -1,13 +1,11 @@
-"""The HTTP client of one registry, made from what the operator said about reaching it."""
+"""The way to one registry, made from what the operator said about reaching it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from http.cookiejar import DefaultCookiePolicy
 
 import httpx
 
-from mirror import __version__
 from mirror.errors import InputFault, Side
 from mirror.registry.access import Access
 from mirror.registry.tls import context
@@ -21,8 +19,8 @@ def timeout_of(access: Access) -> httpx.Timeout:
     return httpx.Timeout(seconds, connect=min(CONNECT_TIMEOUT, seconds))
 
 
-def make_client(access: Access, root: httpx.URL, others: Iterable[str]) -> httpx.Client:
-    """A client without cookies, redirects, or trust and credentials that are not ours.
+def make_transport(access: Access, root: httpx.URL, others: Iterable[str]) -> Transport:
+    """A transport whose trust and addresses are those that this access allows.
 
     Raises InputFault where the environment names a proxy that is none.
     """
@@ -39,20 +37,11 @@ def make_client(access: Access, root: httpx.URL, others: Iterable[str]) -> httpx
     keep = 2 * settings.connections
     verify = context(access.tls)
     try:
-        transport = Transport(verify, backend, keep, direct=access.direct)
+        return Transport(verify, backend, keep, direct=access.direct)
     except (ValueError, httpx.InvalidURL):
         # Its address is not quoted: there may be a password in it.
         fact = "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names no HTTP proxy"
         raise InputFault("cannot use the proxy of this environment", fact=fact) from None
-    client = httpx.Client(
-        transport=transport,
-        trust_env=False,
-        follow_redirects=False,
-        timeout=timeout_of(access),
-        headers={"User-Agent": f"tkg-mirror/{__version__}", "Accept-Encoding": "identity"},
-    )
-    client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    return client
 
 
 def _of_host(host: str) -> httpx.URL:

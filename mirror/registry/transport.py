@@ -1,7 +1,8 @@
 """From a request to a socket: proxies, checked addresses, and peers that only drip.
 
-httpx keeps its connection pools to itself, so this stands in the place of its own transport,
-over the same pools of httpcore.
+Requests and answers are httpx's, the exchanges httpcore's. httpx's client between them would look
+for cookies, redirects and a login at each of them, which is nobody's wish here, and takes as long
+for that as the exchange.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from math import inf
 from typing import Any
@@ -20,6 +21,7 @@ import httpx
 
 from mirror.registry import address, lookup
 from mirror.registry.pace import Dripping, Pace, left
+from mirror.registry.pool import Pool
 from mirror.settings import MAX_HEAD, WRITE_PIECE
 
 # All that httpcore raises for a peer's or a network's sake; it has no class above them. httpx has
@@ -41,12 +43,12 @@ class Forbidden(Exception):
     """A name stands for an address that a registry may not send anybody to."""
 
 
-class Transport(httpx.BaseTransport):
+class Transport:
     """Sends requests by the proxies of the environment, or straight to checked addresses.
 
     What the environment's variables mean is the standard library's word, ``NO_PROXY`` too; a
     proxy resolves names itself, so behind one no address is checked. Raises ValueError when
-    it is made where they name something that is no HTTP proxy.
+    it is made where they name something that is no HTTP proxy. Thread-safe.
     """
 
     def __init__(
@@ -54,19 +56,17 @@ class Transport(httpx.BaseTransport):
     ) -> None:
         """``keep`` idle connections are kept for each way out; ``direct`` is past every proxy."""
         self._context = context
-        self._backend = backend
         self._keep = keep
-        self._direct = httpcore.ConnectionPool(
-            context, max_connections=None, max_keepalive_connections=keep, network_backend=backend
-        )
+        straight = httpcore.ConnectionPool(context, network_backend=backend)
+        self._direct = Pool(straight.create_connection, keep)
         self._pools = {
             scheme: self._by_proxy(text)
             for scheme, text in ({} if direct else getproxies()).items()
             if scheme in _PROXIED
         }
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """One exchange; raises httpx.TransportError, and Forbidden."""
+    def send(self, request: httpx.Request) -> httpx.Response:
+        """One exchange, the answer's body unread; raises httpx.TransportError, and Forbidden."""
         url = request.url
         asked = httpcore.Request(
             request.method,
@@ -78,14 +78,16 @@ class Transport(httpx.BaseTransport):
             extensions=request.extensions,
         )
         with _renamed(request):
-            answer = self._pool(url).handle_request(asked)
-        found = answer.extensions.get("network_stream")
-        wire = found if isinstance(found, _Stream) else None
-        if wire:
+            answer, ended = self._pool(url).exchange(asked)
+        wire = answer.extensions.get("network_stream")
+        if isinstance(wire, _Stream):
             wire.answered()
-        stream = _Body(answer.stream, request, wire)
         return httpx.Response(
-            answer.status, headers=answer.headers, stream=stream, extensions=answer.extensions
+            answer.status,
+            headers=answer.headers,
+            stream=_Body(answer.stream, request, ended),
+            request=request,
+            extensions=answer.extensions,
         )
 
     def close(self) -> None:
@@ -93,17 +95,17 @@ class Transport(httpx.BaseTransport):
         for pool in (self._direct, *self._pools.values()):
             pool.close()
 
-    def _pool(self, url: httpx.URL) -> httpcore.ConnectionPool:
+    def _pool(self, url: httpx.URL) -> Pool:
         if not self._pools:
             # The usual case, which need not read the environment at every request.
             return self._direct
         return self._pools.get(proxy_for(url), self._direct)
 
-    def _by_proxy(self, text: str) -> httpcore.HTTPProxy:
+    def _by_proxy(self, text: str) -> Pool:
         proxy = httpx.Proxy(text if "://" in text else f"http://{text}")
         if proxy.url.scheme not in ("http", "https"):
             raise ValueError(proxy.url.scheme)
-        return httpcore.HTTPProxy(
+        way = httpcore.HTTPProxy(
             httpcore.URL(
                 scheme=proxy.url.raw_scheme,
                 host=proxy.url.raw_host,
@@ -113,10 +115,9 @@ class Transport(httpx.BaseTransport):
             proxy_auth=proxy.raw_auth,
             ssl_context=self._context,
             proxy_ssl_context=self._context if proxy.url.scheme == "https" else None,
-            max_connections=None,
-            max_keepalive_connections=self._keep,
             network_backend=Backend(),
         )
+        return Pool(way.create_connection, self._keep)
 
 
 def proxy_for(url: httpx.URL) -> str:
@@ -139,20 +140,19 @@ def _renamed(request: httpx.Request) -> Iterator[None]:
 class _Body(httpx.SyncByteStream):
     """A body under the name by which httpx knows one."""
 
-    def __init__(self, stream: Any, request: httpx.Request, wire: _Stream | None) -> None:
+    def __init__(self, stream: Any, request: httpx.Request, ended: Callable[[], None]) -> None:
+        """``ended`` is called once, when the stream is closed."""
         self._stream = stream
         self._request = request
-        self._wire = wire
+        self._ended = ended
 
     def __iter__(self) -> Iterator[bytes]:
         with _renamed(self._request):
             yield from self._stream
 
     def close(self) -> None:
-        if self._wire:
-            # Before the pool has it back: from then on it may be another request's.
-            self._wire.at_rest()
         self._stream.close()
+        self._ended()
 
 
 class Backend(httpcore.NetworkBackend):
@@ -239,8 +239,6 @@ class _Stream(httpcore.NetworkStream):
         self._head = 0
         """Bytes that came since the last word of a request, until its answer is understood."""
         self._heading = True
-        self._busy = False
-        """True from a request's first bytes until its answer is done with."""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         with self._pace.waiting():
@@ -260,14 +258,10 @@ class _Stream(httpcore.NetworkStream):
         """The head of an answer is over: what comes now is its body."""
         self._heading = False
 
-    def at_rest(self) -> None:
-        """An answer is done with, and no other request is under way yet."""
-        self._busy = False
-
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """In pieces, and as views: a bytes object would be copied where only a part goes out."""
         if not self._asked:
-            self._asked, self._heading, self._head, self._busy = True, True, 0, True
+            self._asked, self._heading, self._head = True, True, 0
             self._pace.begin()
         view: Any = memoryview(buffer)
         for start in range(0, len(view), WRITE_PIECE):
@@ -296,11 +290,7 @@ class _Stream(httpcore.NetworkStream):
         return _Stream(self._inner.start_tls(ssl_context, server_hostname, _left(timeout)))
 
     def get_extra_info(self, info: str) -> Any:
-        found = self._inner.get_extra_info(info)
-        # httpcore takes an idle connection that has something to read for one that its peer
-        # closed. It looks without the lock under which a request takes the connection, so what
-        # is there may be the answer to that request, which would lose its socket (EBADF).
-        return found and not self._busy if info == "is_readable" else found
+        return self._inner.get_extra_info(info)
 
 
 def _left(timeout: float | None) -> float | None:
