@@ -177,6 +177,10 @@ class Registry:
                 self._wire.expect(response, what, 201)
             return response.status_code == 201
 
+    def has_begun(self, repository: str, descriptor: Descriptor) -> bool:
+        """True where an upload of this blob is under way, which ``upload`` goes on with."""
+        return self._uploads.has(repository, descriptor)
+
     def upload(self, repository: str, descriptor: Descriptor, content: Content) -> None:
         """Store a blob; one attempt, which goes on where the one before it was cut, if it can."""
         self._uploads.send(repository, descriptor, content)
@@ -224,7 +228,9 @@ class Registry:
     def _scopes(self, repository: str, mount_from: str) -> Scopes:
         actions = "pull" if self._reading else "pull,push"
         own = f"repository:{repository}:{actions}"
-        return (own, f"repository:{mount_from}:pull") if mount_from else (own,)
+        # What a push may do includes the pull: from a repository to itself one scope is enough.
+        other = mount_from and mount_from != repository
+        return (own, f"repository:{mount_from}:pull") if other else (own,)
 
     def _start(self, repository: str, what: str) -> Ask:
         return self._ask("POST", repository, "blobs/uploads/", what)

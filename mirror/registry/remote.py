@@ -106,13 +106,22 @@ class Project:
         self.registry = registry
         self._ill: set[tuple[Digest, str]] = set()
         """Blobs that the registry failed over when it was asked for them."""
+        self._mounts_its_own: bool | None = None
+        """Does it take a blob over from the very repository that is to have it? None until seen."""
 
     def holds(self, descriptor: Descriptor, target: str) -> bool:
         """True where the repository has the blob; False too where it fails over it again.
 
+        A repository's own blob is mounted from itself where the registry does that: a blob that
+        is not there is answered with the upload that it needs next, in one request instead of
+        two. A 201 to it is no more than a word, and says nothing about the size.
+
         A power cut can leave Distribution 2.8 an empty link to a blob, over which it answers 500
         for ever after (measured). Only another upload mends that.
         """
+        begun = self.registry.has_begun(target, descriptor)
+        if self._mounts_its_own and not (begun or self.registry.mount(target, descriptor, target)):
+            return False
         place = descriptor.digest, target
         try:
             return self.registry.has_blob(target, descriptor)
@@ -135,5 +144,9 @@ class Project:
         """
         registry = self.registry
         registry.upload(target, descriptor, content)
+        if self._mounts_its_own is None:
+            # Until the answer is there, everybody else looks first, as where it is no.
+            self._mounts_its_own = False
+            self._mounts_its_own = registry.mount(target, descriptor, target)
         if not (registry.has_blob(target, descriptor) or registry.gives_blob(target, descriptor)):
             raise registry.lost(target, descriptor)

@@ -82,6 +82,11 @@ class Uploads:
         if surplus is not None:
             self._cancel(surplus)
 
+    def has(self, repository: str, descriptor: Descriptor) -> bool:
+        """True where there is a session for this blob."""
+        with self._lock:
+            return (repository, descriptor.digest) in self._open
+
     def send(self, repository: str, descriptor: Descriptor, content: Content) -> None:
         """Store a blob; one attempt, which goes on where the one before it was cut, if it can.
 

@@ -50,10 +50,11 @@ class Store:
     """All repositories, and the answers to requests about them.
 
     `page_size` caps a page of tags whatever the client asks; `ranges` says whether blobs can be
-    read from the middle; `relative` makes upload locations paths instead of whole URLs. `edition`
-    is a part of every blob's ETag; `least_chunk` is stated for each upload and held to, unless 0.
-    `sparse` lets an index be put without its children; `foreign` lets layers have urls, as Harbor
-    does and Distribution does not by itself.
+    read from the middle, `mounts` whether they are taken over between repositories; `relative`
+    makes upload locations paths instead of whole URLs. `edition` is a part of every blob's ETag;
+    `least_chunk` is stated for each upload and held to, unless 0. `sparse` lets an index be put
+    without its children; `foreign` lets layers have urls, as Harbor does and Distribution does not
+    by itself.
     With `referrers` it has the API of OCI 1.1 for them; without, it does as Distribution does.
     """
 
@@ -62,6 +63,7 @@ class Store:
         self.uploads: dict[str, Upload] = {}
         self.page_size = 100
         self.ranges = True
+        self.mounts = True
         self.relative = False
         self.edition = ""
         self.least_chunk = 0
@@ -199,7 +201,7 @@ class Store:
     def _begin(self, request: Request, name: str) -> Reply:
         digest, origin = request.query.get("mount", ""), request.query.get("from", "")
         data = self.repositories.get(origin, Repository()).blobs.get(digest)
-        if data is not None:
+        if data is not None and self.mounts:
             self.repositories[name].blobs[digest] = data
             return _blob_created(name, digest)
         self._started += 1

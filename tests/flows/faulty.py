@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -42,6 +42,8 @@ BLOBS = {b.digest for image in IMAGES.values() for node in image.walk() for b in
 SESSIONS = "/blobs/uploads/"
 # The large blob is refused as a whole, and goes in four chunks.
 LIMIT = LARGE.size // 3
+# Once a run, an upload is opened in vain at most: can a repository's blob be mounted from itself?
+ASKED = 1
 PUSHED = {f"air/gap/{name}": image.manifest.digest for name, image in IMAGES.items()}
 
 
@@ -109,6 +111,12 @@ def chunks(proxy: FaultProxy) -> list[str]:
 def sessions_begun(proxy: FaultProxy) -> int:
     """How many uploads were opened; one that is refused for its size counts as well."""
     return proxy.count("POST", SESSIONS)
+
+
+def is_own(path: str) -> bool:
+    """True for a mount from the very repository that is to have the blob."""
+    asked = urlsplit(path)
+    return asked.path == f"/v2/{parse_qs(asked.query)['from'][0]}{SESSIONS}"
 
 
 # --- actions for one row of the table each ------------------------------------------------------

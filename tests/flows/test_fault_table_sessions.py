@@ -26,6 +26,7 @@ from tests.fakes.proxy_actions import Action, cut_request, drop_response, replac
 from tests.fakes.simple import FakeRegistry
 from tests.flows.cli import complete
 from tests.flows.faulty import (
+    ASKED,
     BLOBS,
     LARGE,
     LIMIT,
@@ -70,7 +71,7 @@ def test_a_drop_mid_patch_that_the_registry_remembers_goes_on(
     assert [record.status for record in proxy.found("GET", SESSIONS)] == [204]
     starts = [int(text.partition("-")[0]) for text in chunks(proxy)]
     assert starts[3] == starts[2] + 100_000
-    assert sessions_begun(proxy) == len(BLOBS) + 1
+    assert sessions_begun(proxy) == len(BLOBS) + 1 + ASKED
     assert complete(fake) == {*PUSHED}
 
 
@@ -162,7 +163,7 @@ def test_a_status_that_cannot_be_is_not_gone_on_from(
     assert ran.code == 0, ran.err
     assert proxy.count("GET", SESSIONS) == 1
     assert chunks(proxy).count(chunks(proxy)[0]) == 2
-    assert sessions_begun(proxy) == len(BLOBS) + 2
+    assert sessions_begun(proxy) == len(BLOBS) + 2 + ASKED
     assert complete(fake) == {*PUSHED}
 
 

@@ -6,6 +6,7 @@ from mirror.errors import Side
 from mirror.registry.access import Access
 from mirror.registry.remote import Project, Registries
 from scripts.world.registry import Registry as RealRegistry
+from tests.fakes.behaviours import answer
 from tests.fakes.content import Given
 from tests.fakes.simple import FakeRegistry
 from tests.mirror.registry.reach import (
@@ -57,6 +58,93 @@ def test_a_project_takes_blobs_and_mounts_them(fake: FakeRegistry) -> None:
         assert sink.holds(descriptor, "p/a")
         assert sink.mount(descriptor, "p/b", "p/a")
     assert held(fake, descriptor, "p/b") == data
+
+
+def filled(sink: Project, repository: str, *contents: bytes) -> None:
+    """Bring blobs to a repository as a push does: look first."""
+    for content in contents:
+        if not sink.holds(blob_of(content), repository):
+            sink.write(blob_of(content), repository, Given(content))
+
+
+def asked(fake: FakeRegistry) -> list[str]:
+    """The requests so far, in the order of their coming, a mount by that word."""
+    found = []
+    for seen in fake.requests:
+        found.append("MOUNT" if "mount=" in seen.path else seen.method)
+    fake.requests.clear()
+    return found
+
+
+def test_a_blob_that_is_not_there_costs_no_request_to_learn_so(fake: FakeRegistry) -> None:
+    with reach(fake.host, side=Side.DESTINATION) as registry:
+        sink = Project(registry)
+        filled(sink, "p/a", noise(1))
+        # The first one is looked for, and asked for once more: is it mounted from where it is?
+        assert asked(fake) == ["HEAD", "POST", "PUT", "MOUNT", "HEAD"]
+        filled(sink, "p/b", noise(2), noise(3))
+        assert asked(fake) == ["MOUNT", "PUT", "HEAD"] * 2
+        filled(sink, "p/b", noise(2))
+        assert asked(fake) == ["MOUNT", "HEAD"]
+    assert held(fake, blob_of(noise(3)), "p/b") == noise(3)
+
+
+def test_where_nothing_is_mounted_blobs_are_looked_for(fake: FakeRegistry) -> None:
+    """The sessions that are opened in its place are given back: one a run."""
+    fake.store.mounts = False
+    with reach(fake.host, side=Side.DESTINATION) as registry:
+        sink = Project(registry)
+        filled(sink, "p/a", noise(1), noise(2))
+        assert asked(fake) == [
+            "HEAD",
+            "POST",
+            "PUT",
+            "MOUNT",
+            "HEAD",
+            "HEAD",
+            "POST",
+            "PUT",
+            "HEAD",
+        ]
+    assert asked(fake) == ["DELETE"]
+
+
+def test_a_mount_that_only_says_so_is_not_believed(fake: FakeRegistry) -> None:
+    fake.on("POST", "mount=", answer(201))
+    with reach(fake.host, side=Side.DESTINATION) as registry:
+        sink = Project(registry)
+        filled(sink, "p/a", noise(1), noise(2))
+    assert held(fake, blob_of(noise(2)), "p/a") == noise(2)
+
+
+def test_a_blob_of_another_size_is_sent_anew(fake: FakeRegistry) -> None:
+    """Harbor keeps a blob that came without a length with size 0, and mounts it too."""
+    with reach(fake.host, side=Side.DESTINATION) as registry:
+        sink = Project(registry)
+        filled(sink, "p/a", noise(1), noise(2))
+        fake.on("HEAD", blob_of(noise(2)).digest.hex, answer(200, body=b""), nth=1)
+        assert not sink.holds(blob_of(noise(2)), "p/a")
+
+
+def test_an_upload_under_way_is_gone_on_with_and_no_other_is_begun(fake: FakeRegistry) -> None:
+    with reach(fake.host, side=Side.DESTINATION) as registry:
+        sink = Project(registry)
+        filled(sink, "p/a", noise(1))
+        assert not sink.holds(blob_of(noise(2)), "p/a")
+        asked(fake)
+        assert not sink.holds(blob_of(noise(2)), "p/a")
+        assert asked(fake) == ["HEAD"]
+        sink.write(blob_of(noise(2)), "p/a", Given(noise(2)))
+        assert asked(fake) == ["PUT", "HEAD"]
+
+
+def test_distribution_opens_the_upload_in_answer_to_the_mount(registry: RealRegistry) -> None:
+    with reach(registry.host, side=Side.DESTINATION) as client:
+        sink = Project(client)
+        filled(sink, "p/a", noise(1), noise(2))
+        filled(sink, "p/a", noise(2))
+    told = [(line.method, line.status) for line in registry.requests()][-5:]
+    assert told == [("POST", 202), ("PUT", 201), ("HEAD", 200), ("POST", 201), ("HEAD", 200)]
 
 
 def test_the_real_registry_takes_and_gives_a_whole_image(registry: RealRegistry) -> None:
