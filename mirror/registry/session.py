@@ -8,7 +8,7 @@ import httpx
 
 from mirror.errors import InputFault, Side
 from mirror.registry.access import Access
-from mirror.registry.tls import context
+from mirror.registry.tls import later_context
 from mirror.registry.transport import Backend, Transport
 from mirror.settings import CONNECT_TIMEOUT
 
@@ -35,7 +35,7 @@ def make_transport(access: Access, root: httpx.URL, others: Iterable[str]) -> Tr
         around=access.around,
     )
     keep = 2 * settings.connections
-    verify = context(access.tls)
+    verify = later_context(access.tls)
     try:
         return Transport(verify, backend, keep, direct=access.direct)
     except (ValueError, httpx.InvalidURL):

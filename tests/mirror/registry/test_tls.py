@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from mirror.errors import InputFault, Untrusted
-from mirror.registry.tls import TlsOptions, certificates, context
+from mirror.registry.tls import TlsOptions, certificates, context, later_context
 from tests.fakes.simple import FakeRegistry
 from tests.mirror.registry.reach import IMAGE, REPOSITORY, TAG, fault_of, reach, seeded
 
@@ -210,3 +210,16 @@ def test_files_that_are_no_certificate_with_its_key(
 def test_versions_before_tls_1_2_are_refused() -> None:
     assert context(TlsOptions()).minimum_version == ssl.TLSVersion.TLSv1_2
     assert context(TlsOptions(insecure=True)).minimum_version == ssl.TLSVersion.TLSv1_2
+
+
+def test_the_systems_authorities_wait_for_the_first_handshake(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Plain HTTP needs none of them, and reading them takes 40 ms."""
+    read = []
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *_: read.append(1))
+    made = later_context(TlsOptions())
+    assert read == []
+    for _ in range(2):
+        made.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="registry.example.com")
+    assert read == [1]
