@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from bom.errors import ReferenceFault
 from bom.images import BomFact
 from bom.reference import Reference, check_path, check_tag
 from mirror.bundle import format as tar
-from mirror.bundle.contents import SCHEMA
+from mirror.bundle.documents import BEGIN, MEMBERS, SCHEMA, Member, listed_blobs
 from mirror.oci.descriptor import Descriptor, check_size
 from mirror.oci.digest import Digest
 from mirror.oci.mediatypes import MANIFESTS
@@ -19,9 +22,19 @@ from mirror.settings import MAX_INVENTORY_PARTS
 
 _KINDS = frozenset({"image", "index", "imgpkg-bundle", "bom"})
 _LONGEST_SHOWN = 4096
-_KEYS = frozenset({"schema", "source", "boms", "images", "blobs", "members", "part", "base"})
 # There only where indexes are carried with some of their platforms.
 _PLATFORMS = "platforms"
+# What bundle.json may say before its members, and after them.
+_BEFORE = ({"base", "blobs", "boms", "images"},)
+_AFTER = ({"part", "schema", "source"}, {"part", _PLATFORMS, "schema", "source"})
+
+# One member in its canonical form, a document or a blob, up to the next one or the end. A size of
+# at most 2**53 has 16 digits.
+_MEMBER = re.compile(
+    rb'{"name":"([a-z.-]{1,13}|blobs/sha256/[0-9a-f]{64})","sha256":"([0-9a-f]{64})",'
+    rb'"size":(0|[1-9][0-9]{0,15})}(?:,(?={)|\Z)'
+)
+_SCHEMA = re.compile(rb'"schema":"([^"\\]{0,60})')
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,50 +57,104 @@ class Inventory:
     source: str
     boms: tuple[BomFact, ...]
     images: tuple[Listed, ...]
+    documents: tuple[Member, ...]
+    """Those that are listed before the blobs, in order."""
     blobs: dict[Digest, int]
-    """Size in bytes of every blob that the images need."""
-    members: tuple[tuple[str, int, Digest], ...]
-    """Name, size and digest of every member after bundle.json, in order."""
+    """Size in bytes of every blob that the images need, in the order of the file."""
     platforms: tuple[Platform, ...] = ()
     """Those that indexes keep; empty for all."""
+
+    @property
+    def members(self) -> Iterator[Member]:
+        """Every member after bundle.json, in order."""
+        yield from self.documents
+        for digest, size in self.blobs.items():
+            yield Member(digest, size, digest)
 
     @classmethod
     def parse(cls, raw: bytes) -> Inventory:
         """Read bundle.json; ValueError or ReferenceFault says what is wrong with it."""
-        document = parse_object(raw, MAX_INVENTORY_PARTS)
-        if document.get("schema") != SCHEMA:
-            found = str(document.get("schema"))[:60]
-            raise ValueError(f"its schema is {found}, and this version reads {SCHEMA}")
-        if document.keys() - {_PLATFORMS} != _KEYS or canonical(document) != raw:
-            raise ValueError("it is not in its canonical form")
-        if document["part"] != {"number": 1, "of": 1} or document["base"] is not None:
+        before, members, after = _parts(raw)
+        if after["part"] != {"number": 1, "of": 1}:
             raise ValueError("it is one of several parts, which this version does not read")
-        blobs = {Digest.parse(d): check_size(s, d) for d, s in _object(document, "blobs").items()}
-        members = tuple(_member(value) for value in list_at(document, "members"))
-        _check_members(members, blobs)
-        images = tuple(_image(value) for value in list_at(document, "images"))
+        documents, blobs = _sorted_out(members)
+        end = raw.index(b"}", len(BEGIN))
+        if _end(raw, len(BEGIN), listed_blobs(blobs.items())) != end:
+            raise ValueError("the blobs that it lists are not those among its members")
+        images = tuple(_image(value) for value in list_at(before, "images"))
         _check_bundles(images)
         return cls(
-            _shown(document, "source"),
-            tuple(_bom(value) for value in list_at(document, "boms")),
+            _shown(after, "source"),
+            tuple(_bom(value) for value in list_at(before, "boms")),
             images,
+            documents,
             blobs,
-            members,
-            from_list(list_at(document, _PLATFORMS)) if _PLATFORMS in document else (),
+            from_list(list_at(after, _PLATFORMS)) if _PLATFORMS in after else (),
         )
 
 
-def _check_members(members: tuple[tuple[str, int, Digest], ...], blobs: dict[Digest, int]) -> None:
-    """First the three documents, then each blob once under its own name with its size."""
-    names = [name for name, _size, _digest in members]
-    count = len(tar.DOCUMENTS)
-    if tuple(names[:count]) != tar.DOCUMENTS or len(set(names)) != len(names):
+def _parts(raw: bytes) -> tuple[dict[str, Any], Iterator[Member], dict[str, Any]]:
+    """What bundle.json says before its members, but for its blobs; these; and what follows.
+
+    100,000 members and blobs have 30 MB, and would take 150 as JSON's own objects. So they are cut
+    out and read by the one form that they may have, and both sides are read like any document.
+    Each is an object for itself, so the cut is not inside of something else.
+    """
+    said = _SCHEMA.search(raw, raw.rfind(b'"schema":'))
+    if not said or said[1] != SCHEMA.encode():
+        found = said[1].decode("utf-8", "replace") if said else "none"
+        raise ValueError(f"its schema is {found}, and this version reads {SCHEMA}")
+    blobs = raw.find(b"}", len(BEGIN))
+    start = raw.find(MEMBERS + b'{"name":', blobs)
+    end = raw.find(b"],", start)
+    if not raw.startswith(BEGIN) or min(blobs, start, end) < 0:
+        raise ValueError("it is not in its canonical form")
+    before = _canonical(BEGIN + raw[blobs:start] + b"}", _BEFORE)
+    after = _canonical(b"{" + raw[end + 2 :], _AFTER)
+    return before, _members(raw, start + len(MEMBERS), end), after
+
+
+def _canonical(raw: bytes, keys: Collection[set[str]]) -> dict[str, Any]:
+    document = parse_object(raw, MAX_INVENTORY_PARTS)
+    if document.keys() not in keys or canonical(document) != raw:
+        raise ValueError("it is not in its canonical form")
+    return document
+
+
+def _members(raw: bytes, start: int, end: int) -> Iterator[Member]:
+    for found in _MEMBER.finditer(raw, start, end):
+        if found.start() != start:
+            break
+        start = found.end()
+        name, digest = found[1].decode(), Digest(found[2].decode())
+        size = check_size(int(found[3]), name)
+        key = digest if name == tar.blob_name(digest) else name
+        yield Member(key, size, digest)
+    if start != end:
+        raise ValueError("a member is not described by name, size and sha256")
+
+
+def _sorted_out(members: Iterable[Member]) -> tuple[tuple[Member, ...], dict[Digest, int]]:
+    """First the three documents, then each blob once under its own name."""
+    left = iter(members)
+    documents = tuple(islice(left, len(tar.DOCUMENTS)))
+    if tuple(member.key for member in documents) != tar.DOCUMENTS:
         raise ValueError("its members are not those of a bundle")
-    for name, size, digest in members[count:]:
-        if name != tar.blob_name(digest) or blobs.get(digest) != size:
-            raise ValueError(f"its member {name[:100]} is not the blob that it lists")
-    if len(members) - count != len(blobs):
-        raise ValueError("it lists blobs that are no members")
+    blobs = dict[Digest, int]()
+    for member in left:
+        if member.key != member.digest or member.digest in blobs:
+            raise ValueError(f"its member {member.name} is no blob, or stands there twice")
+        blobs[member.digest] = member.size
+    return documents, blobs
+
+
+def _end(raw: bytes, position: int, pieces: Iterable[bytes]) -> int:
+    """Where these end if they stand at ``position``, one after the other; -1 if they do not."""
+    for piece in pieces:
+        if not raw.startswith(piece, position):
+            return -1
+        position += len(piece)
+    return position
 
 
 def _check_bundles(images: tuple[Listed, ...]) -> None:
@@ -96,13 +163,6 @@ def _check_bundles(images: tuple[Listed, ...]) -> None:
     for image in images:
         if any((image.path, digest) not in there for digest in image.members):
             raise ValueError(f"{image.reference[:100]} lacks one of its members")
-
-
-def _member(value: Any) -> tuple[str, int, Digest]:
-    if not isinstance(value, dict) or value.keys() != {"name", "size", "sha256"}:
-        raise ValueError("a member is not described by name, size and sha256")
-    name = text_at(value, "name")
-    return name, check_size(value["size"], name), Digest.parse(f"sha256:{value['sha256']}")
 
 
 def _bom(value: Any) -> BomFact:
@@ -142,11 +202,4 @@ def _shown(value: dict[str, Any], key: str) -> str:
     found = text_at(value, key)
     if not found.isprintable() or len(found) > _LONGEST_SHOWN:
         raise ValueError(f"{key} is not a plain text")
-    return found
-
-
-def _object(value: dict[str, Any], key: str) -> dict[str, Any]:
-    found = value[key]
-    if not isinstance(found, dict):
-        raise ValueError(f"{key} is not an object")
     return found

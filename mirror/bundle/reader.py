@@ -18,16 +18,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
 from mirror.bundle import format as tar
 from mirror.bundle.contents import Carried, Contents, contradictions
 from mirror.bundle.damage import Damage
+from mirror.bundle.documents import Documents, Member
 from mirror.bundle.files import open_to_read, read_at, read_pieces
 from mirror.bundle.inventory import Inventory, Listed
 from mirror.bundle.pages import Pages
-from mirror.bundle.slots import Slot, lay_out
+from mirror.bundle.slots import Key, Slot, lay_out
 from mirror.errors import BundleFault
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
@@ -55,14 +57,13 @@ class Bundle:
         self.path = path
         self._file = open_to_read(path)
         try:
-            self.inventory, self._raw, self.mtime = self._read_inventory()
+            self.inventory, self._head, self.mtime = self._read_inventory()
         except BaseException:
             self.close()
             raise
-        head = (tar.INVENTORY, len(self._raw))
-        members = ((name, size) for name, size, _digest in self.inventory.members)
-        slots, self.size = lay_out([head, *members])
-        self._slots = {slot.name: slot for slot in slots}
+        members = chain([self._head], self.inventory.members)
+        slots, self.size = lay_out((member.key, member.size) for member in members)
+        self._slots: dict[Key, Slot] = {slot.key: slot for slot in slots}
         if self.size > _LARGEST_FILE:
             self.close()
             raise self._no_bundle(f"members of {self.size} bytes together")
@@ -87,7 +88,7 @@ class Bundle:
     @property
     def digest(self) -> Digest:
         """Of bundle.json, which names every other byte of the bundle."""
-        return Digest.of(self._raw)
+        return self._head.digest
 
     def close(self) -> None:
         """Close the file."""
@@ -98,7 +99,7 @@ class Bundle:
         self, descriptor: Descriptor, origin: str = "", start: int = 0
     ) -> Iterator[Iterator[Piece]]:
         """A blob's bytes from ``start`` on, to be checked by whoever takes them."""
-        slot = self._slots[tar.blob_name(descriptor.digest)]
+        slot = self._slots[descriptor.digest]
         yield read_pieces(self._file, slot.content + start, slot.size - start, self._pages)
 
     def contents(self) -> Contents:
@@ -127,7 +128,7 @@ class Bundle:
 
     # --- 1: bundle.json -------------------------------------------------------------------
 
-    def _read_inventory(self) -> tuple[Inventory, bytes, int]:
+    def _read_inventory(self) -> tuple[Inventory, Member, int]:
         found = tar.first_header(read_at(self._file, tar.BLOCK, 0))
         if found is None:
             raise self._no_bundle("another header, or none")
@@ -138,7 +139,7 @@ class Bundle:
         if len(raw) < size:
             raise Damage("truncated", tar.INVENTORY, f"{size} bytes", f"{len(raw)}").fault()
         try:
-            return Inventory.parse(raw), raw, mtime
+            return Inventory.parse(raw), Member.of(tar.INVENTORY, [raw]), mtime
         except ValueError as cause:
             raise self._no_bundle(str(cause)) from None
 
@@ -208,7 +209,7 @@ class Bundle:
 
     def _manifest(self, descriptor: Descriptor) -> Manifest:
         digest, name = descriptor.digest, tar.blob_name(descriptor.digest)
-        slot = self._slots.get(name)
+        slot = self._slots.get(digest)
         if slot is None:
             raise _Broken(Damage("missing", name, "a manifest", "nothing", digest))
         if slot.size > MAX_MANIFEST:
@@ -238,13 +239,14 @@ class Bundle:
 
     def _documents(self, contents: Contents) -> Iterator[Damage]:
         """index.json carries a digest of bundle.json, so the two prove each other."""
-        listed = self.inventory.members[: len(tar.DOCUMENTS)]
-        for member, (name, _size, digest) in zip(contents.members, listed, strict=False):
+        documents = Documents(contents)
+        for right, said in zip(documents.listed, self.inventory.documents, strict=True):
             # As much as there must be, whatever size is claimed: that may be the whole disk.
-            raw = read_at(self._file, member.size, self._slots[name].content)
-            if raw != member.raw and Digest.of(raw) != digest:
-                yield Damage("document", name, str(digest), str(Digest.of(raw)))
-        if contents.inventory != self._raw:
+            place = self._slots[said.key].content
+            found = Member.of(said.name, read_pieces(self._file, place, right.size, self._pages))
+            if found.digest not in (right.digest, said.digest):
+                yield Damage("document", said.name, str(said.digest), str(found.digest))
+        if documents.inventory.digest != self.digest:
             yield Damage("inventory", tar.INVENTORY, "what follows from its images", "others")
 
 

@@ -115,7 +115,7 @@ class Span:
 def spans(path: Path) -> Iterator[Span]:
     """Every byte of a sound bundle, from its own list of members."""
     with Bundle(path) as bundle:
-        sizes = [(name, size) for name, size, _digest in bundle.inventory.members]
+        sizes = [(each.name, each.size) for each in bundle.inventory.members]
         head = int(path.read_bytes()[124:135], 8)
         end = bundle.size
     at = 0
