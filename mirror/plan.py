@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from bom.images import ImageSet
 from mirror.bundle.contents import Carried, Contents, contradictions, sorted_images
 from mirror.errors import IntegrityFault
 from mirror.oci.descriptor import Descriptor
@@ -13,7 +13,11 @@ from mirror.oci.digest import Digest
 from mirror.oci.graph import ImageGraph
 from mirror.oci.manifest import Manifest
 from mirror.ports import Move
-from mirror.resolve import Resolved
+
+if TYPE_CHECKING:
+    # A push resolves nothing, and reads no BOM.
+    from bom.images import ImageSet
+    from mirror.resolve import Resolved
 
 
 @dataclass(frozen=True, slots=True)

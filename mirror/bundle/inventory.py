@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from bom.errors import ReferenceFault
-from bom.images import BomFact
+from bom.fact import BomFact
 from bom.reference import Reference, check_path, check_tag
 from mirror.bundle import format as tar
 from mirror.bundle.documents import BEGIN, MEMBERS, SCHEMA, Member, listed_blobs

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bom.images import ImageSet, WantedImage
 from mirror.bundle.damage import Damage
 from mirror.bundle.inventory import Inventory
 from mirror.errors import Fault, Unresolved
 from mirror.events import ImageFailed
-from mirror.release import Release
 from mirror.report.run import ImageResult, RunReport
+
+if TYPE_CHECKING:
+    # A command that reads no BOM has no use for the reader of BOMs.
+    from bom.images import ImageSet, WantedImage
+    from mirror.release import Release
 
 
 def dump(document: dict[str, Any]) -> str:

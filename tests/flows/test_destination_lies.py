@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bom.images import BomFact
+from bom.fact import BomFact
 from mirror.bundle.contents import Contents, sorted_images
 from mirror.bundle.documents import Documents
 from mirror.cli.failures import explain

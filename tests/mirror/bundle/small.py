@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bom.images import BomFact
+from bom.fact import BomFact
 from mirror.bundle import format as tar
 from mirror.bundle.contents import Carried, Contents, sorted_images
 from mirror.bundle.reader import Bundle
