@@ -117,7 +117,7 @@ class Documents:
         yield b"]"
         if members:
             yield members
-            yield from _joined(map(_member_json, self.members))
+            yield from _joined(map(member_json, self.members))
             yield b"]"
         yield b"," + canonical(rest)[1:]
 
@@ -136,7 +136,8 @@ def _joined(parts: Iterable[bytes]) -> Iterator[bytes]:
         comma = b","
 
 
-def _member_json(member: Member) -> bytes:
+def member_json(member: Member) -> bytes:
+    """A member as bundle.json lists it."""
     named = (member.name.encode(), member.digest.hex.encode(), member.size)
     return b'{"name":"%b","sha256":"%b","size":%d}' % named
 
