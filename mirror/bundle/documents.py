@@ -47,7 +47,7 @@ class Member:
         return self.key if isinstance(self.key, str) else tar.blob_name(self.key)
 
     @classmethod
-    def of(cls, name: str, pieces: Iterable[bytes]) -> Member:
+    def of(cls, name: str, pieces: Iterable[bytes | memoryview]) -> Member:
         """A document that consists of these."""
         size, digest = 0, hashlib.sha256()
         for piece in pieces:
