@@ -8,6 +8,7 @@ them: each side is an object for itself, and so no cut was made inside of someth
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -97,7 +98,7 @@ class Cut:
             if each.start() != start:
                 break
             start, count = each.end(), count + 1
-            name = each[1].decode()
+            name = sys.intern(each[1].decode())
             found[Digest(name)] = check_size(int(each[2]), name)
         if start != end or count != len(found):
             raise ValueError("a member is no blob, or stands there twice")
