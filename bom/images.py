@@ -19,6 +19,7 @@ from bom.entries import (
     tkr_package_entries,
 )
 from bom.errors import InputFault, ListFault, ReferenceFault
+from bom.fact import BomFact
 from bom.limits import MAX_FILE_BYTES, MAX_LIST_LINES
 from bom.model import Bom, BomKind
 from bom.reference import Reference, normal_repository
@@ -48,15 +49,6 @@ class WantedImage:
     places: tuple[Reference, ...] = ()
     """Where to look for it, in this order, if it is not where it is named: by digest, or by the
     tag that each of them has where no digest is known."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class BomFact:
-    """Which BOM file was read: "tkg-bom" or "tkr-bom", its release, "sha256:<hex>" of it."""
-
-    kind: str
-    release: str
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,11 +153,12 @@ def _places(images: Iterable[Publication]) -> Iterable[tuple[str, ImageGraph]]:
 
 
 def _origins(images: Iterable[Publication]) -> dict[Digest, str]:
-    """Where to read each blob: at the origin of the first image that has it."""
+    """Where to read each blob: at the origin of the first image that has it and has one."""
     found = dict[Digest, str]()
     for image in images:
-        for blob in image.graph.blobs:
-            found.setdefault(blob.digest, image.origin)
+        if image.origin:
+            for blob in image.graph.blobs:
+                found.setdefault(blob.digest, image.origin)
     return found
 
 

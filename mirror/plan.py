@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from bom.images import ImageSet
 from mirror.bundle.contents import Carried, Contents, contradictions, sorted_images
 from mirror.errors import IntegrityFault
 from mirror.oci.descriptor import Descriptor
@@ -13,7 +13,11 @@ from mirror.oci.digest import Digest
 from mirror.oci.graph import ImageGraph
 from mirror.oci.manifest import Manifest
 from mirror.ports import Move
-from mirror.resolve import Resolved
+
+if TYPE_CHECKING:
+    # A push resolves nothing, and reads no BOM.
+    from bom.images import ImageSet
+    from mirror.resolve import Resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +91,10 @@ def fetches(resolved: Iterable[Resolved]) -> list[Move]:
     """Moves into a bundle: every configuration and layer once, from the first image that has it."""
     moves: dict[Digest, Move] = {}
     for image in resolved:
+        reference = str(image.wanted.reference)
         for blob in image.graph.blobs:
-            moves.setdefault(
-                blob.digest,
-                Move(blob, image.origin, ("",), image=str(image.wanted.reference)),
-            )
+            if blob.digest not in moves:
+                moves[blob.digest] = Move(blob, image.origin, ("",), image=reference)
     return list(moves.values())
 
 
@@ -108,17 +111,18 @@ def deliveries(
     run after a kill has to look first where the one before it has sent to, or it would send the
     blob once more.
     """
+    needed: dict[Digest, tuple[Descriptor, list[str]]] = {}
+    for repository, graph in missing:
+        for blob in graph.blobs:
+            needed.setdefault(blob.digest, (blob, []))[1].append(repository)
     holders: dict[Digest, dict[str, None]] = {}
     for repository, graph in complete:
         for blob in graph.blobs:
-            holders.setdefault(blob.digest, {})[repository] = None
-    needed: dict[Digest, tuple[Descriptor, dict[str, None]]] = {}
-    for repository, graph in missing:
-        for blob in graph.blobs:
-            needed.setdefault(blob.digest, (blob, {}))[1][repository] = None
+            if blob.digest in needed:
+                holders.setdefault(blob.digest, {})[repository] = None
     origins = origins or {}
     moves = (
-        _delivery(blob, origins.get(blob.digest, ""), sorted(targets), holders.get(blob.digest, {}))
+        _delivery(blob, origins.get(blob.digest, ""), targets, holders.get(blob.digest, {}))
         for blob, targets in needed.values()
     )
     # Two tags of one repository share layers: where one is complete, nothing is left to move.
@@ -126,7 +130,7 @@ def deliveries(
 
 
 def _delivery(blob: Descriptor, origin: str, targets: list[str], holders: dict[str, None]) -> Move:
-    left = tuple(target for target in targets if target not in holders)
+    left = tuple(target for target in sorted(set(targets)) if target not in holders)
     return Move(blob, origin, left, tuple(holders))
 
 

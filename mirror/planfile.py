@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bom.errors import ReferenceFault
-from bom.images import BomFact, ImageSet, WantedImage
+from bom.fact import BomFact
+from bom.images import ImageSet, WantedImage
 from bom.model import BomKind
 from bom.reference import Reference, check_path, check_tag, parse_repository
 from mirror.bundle.contents import Contents

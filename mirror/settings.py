@@ -123,6 +123,8 @@ MAX_TAGS = 100_000
 MAX_TAG_LIST = 16 * MIB
 # Bytes of bundle.json: 100,000 blobs need about 25 MB.
 MAX_INVENTORY = 32 * MIB
+# Entries of a list that are written down in one piece: 200 bytes each.
+LISTED_AT_A_TIME = 1000
 # Bytes of a plan or an image list handed in.
 MAX_PLAN = 256 * MIB
 # Bytes of one CA file or one credentials file.

@@ -16,18 +16,21 @@ digests that 3 has proved.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from mirror.bundle import format as tar
 from mirror.bundle.contents import Carried, Contents, contradictions
 from mirror.bundle.damage import Damage
+from mirror.bundle.documents import Documents, Member
 from mirror.bundle.files import open_to_read, read_at, read_pieces
-from mirror.bundle.inventory import Inventory, Listed
+from mirror.bundle.inventory import Head, Inventory, Listed
 from mirror.bundle.pages import Pages
-from mirror.bundle.slots import Slot, lay_out
+from mirror.bundle.slots import Key, Slot, lay_out
 from mirror.errors import BundleFault
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
@@ -36,6 +39,8 @@ from mirror.oci.manifest import Manifest
 from mirror.oci.platform import as_listed
 from mirror.ports import Piece
 from mirror.settings import MAX_INVENTORY, MAX_MANIFEST
+
+Said = TypeVar("Said", Head, Inventory)
 
 # A file's offsets are signed 64-bit numbers (POSIX, off_t).
 _LARGEST_FILE = 2**63 - 1
@@ -47,6 +52,19 @@ _NO_BUNDLE = (
 )
 
 
+def read_head(path: Path) -> tuple[Head, int]:
+    """What a bundle says it holds, and how many bytes its file has; nothing else is read.
+
+    BundleFault if this is no bundle, InputFault if there is no file.
+    """
+    file = open_to_read(path)
+    try:
+        raw, _mtime = _raw(file, path)
+        return _sound(Head.parse, raw, path), os.fstat(file).st_size
+    finally:
+        os.close(file)
+
+
 class Bundle:
     """An open bundle whose bundle.json is sound (step 1); ``check`` does steps 2 to 5."""
 
@@ -55,17 +73,18 @@ class Bundle:
         self.path = path
         self._file = open_to_read(path)
         try:
-            self.inventory, self._raw, self.mtime = self._read_inventory()
+            raw, self.mtime = _raw(self._file, path)
+            self.inventory = _sound(Inventory.parse, raw, path)
+            self._head = Member.of(tar.INVENTORY, [raw])
         except BaseException:
             self.close()
             raise
-        head = (tar.INVENTORY, len(self._raw))
-        members = ((name, size) for name, size, _digest in self.inventory.members)
-        slots, self.size = lay_out([head, *members])
-        self._slots = {slot.name: slot for slot in slots}
+        members = chain([self._head], self.inventory.members)
+        slots, self.size = lay_out((member.key, member.size) for member in members)
+        self._slots: dict[Key, Slot] = {slot.key: slot for slot in slots}
         if self.size > _LARGEST_FILE:
             self.close()
-            raise self._no_bundle(f"members of {self.size} bytes together")
+            raise _no_bundle(path, f"members of {self.size} bytes together")
         self._pages = Pages(self._file, self.size)
 
     def __enter__(self) -> Bundle:
@@ -87,7 +106,7 @@ class Bundle:
     @property
     def digest(self) -> Digest:
         """Of bundle.json, which names every other byte of the bundle."""
-        return Digest.of(self._raw)
+        return self._head.digest
 
     def close(self) -> None:
         """Close the file."""
@@ -98,7 +117,7 @@ class Bundle:
         self, descriptor: Descriptor, origin: str = "", start: int = 0
     ) -> Iterator[Iterator[Piece]]:
         """A blob's bytes from ``start`` on, to be checked by whoever takes them."""
-        slot = self._slots[tar.blob_name(descriptor.digest)]
+        slot = self._slots[descriptor.digest]
         yield read_pieces(self._file, slot.content + start, slot.size - start, self._pages)
 
     def contents(self) -> Contents:
@@ -124,29 +143,6 @@ class Bundle:
         platforms = as_listed(listed.platforms)
         contents = Contents(listed.source, listed.boms, tuple(found), platforms)
         return contents, [*self._closure(contents)] or [*self._documents(contents)]
-
-    # --- 1: bundle.json -------------------------------------------------------------------
-
-    def _read_inventory(self) -> tuple[Inventory, bytes, int]:
-        found = tar.first_header(read_at(self._file, tar.BLOCK, 0))
-        if found is None:
-            raise self._no_bundle("another header, or none")
-        size, mtime = found
-        if size > MAX_INVENTORY:
-            raise self._no_bundle(f"{size} bytes of it, more than {MAX_INVENTORY}")
-        raw = read_at(self._file, size, tar.BLOCK)
-        if len(raw) < size:
-            raise Damage("truncated", tar.INVENTORY, f"{size} bytes", f"{len(raw)}").fault()
-        try:
-            return Inventory.parse(raw), raw, mtime
-        except ValueError as cause:
-            raise self._no_bundle(str(cause)) from None
-
-    def _no_bundle(self, got: str) -> BundleFault:
-        expected = f"the head of a bundle in {self.path}"
-        return BundleFault(
-            "not a sound bundle", member=tar.INVENTORY, expected=expected, got=got, hint=_NO_BUNDLE
-        )
 
     # --- 2: the frame ---------------------------------------------------------------------
 
@@ -208,7 +204,7 @@ class Bundle:
 
     def _manifest(self, descriptor: Descriptor) -> Manifest:
         digest, name = descriptor.digest, tar.blob_name(descriptor.digest)
-        slot = self._slots.get(name)
+        slot = self._slots.get(digest)
         if slot is None:
             raise _Broken(Damage("missing", name, "a manifest", "nothing", digest))
         if slot.size > MAX_MANIFEST:
@@ -238,14 +234,46 @@ class Bundle:
 
     def _documents(self, contents: Contents) -> Iterator[Damage]:
         """index.json carries a digest of bundle.json, so the two prove each other."""
-        listed = self.inventory.members[: len(tar.DOCUMENTS)]
-        for member, (name, _size, digest) in zip(contents.members, listed, strict=False):
+        documents = Documents(contents)
+        for right, said in zip(documents.listed, self.inventory.documents, strict=True):
             # As much as there must be, whatever size is claimed: that may be the whole disk.
-            raw = read_at(self._file, member.size, self._slots[name].content)
-            if raw != member.raw and Digest.of(raw) != digest:
-                yield Damage("document", name, str(digest), str(Digest.of(raw)))
-        if contents.inventory != self._raw:
+            place = self._slots[said.key].content
+            found = Member.of(said.name, read_pieces(self._file, place, right.size, self._pages))
+            if found.digest not in (right.digest, said.digest):
+                yield Damage("document", said.name, str(said.digest), str(found.digest))
+        if documents.inventory.digest != self.digest:
             yield Damage("inventory", tar.INVENTORY, "what follows from its images", "others")
+
+
+# --- 1: bundle.json -----------------------------------------------------------------------
+
+
+def _raw(file: int, path: Path) -> tuple[bytes, int]:
+    """bundle.json and the time of every member; the fault of a file that begins otherwise."""
+    found = tar.first_header(read_at(file, tar.BLOCK, 0))
+    if found is None:
+        raise _no_bundle(path, "another header, or none")
+    size, mtime = found
+    if size > MAX_INVENTORY:
+        raise _no_bundle(path, f"{size} bytes of it, more than {MAX_INVENTORY}")
+    raw = read_at(file, size, tar.BLOCK)
+    if len(raw) < size:
+        raise Damage("truncated", tar.INVENTORY, f"{size} bytes", f"{len(raw)}").fault()
+    return raw, mtime
+
+
+def _sound(parse: Callable[[bytes], Said], raw: bytes, path: Path) -> Said:
+    try:
+        return parse(raw)
+    except ValueError as cause:
+        raise _no_bundle(path, str(cause)) from None
+
+
+def _no_bundle(path: Path, got: str) -> BundleFault:
+    expected = f"the head of a bundle in {path}"
+    return BundleFault(
+        "not a sound bundle", member=tar.INVENTORY, expected=expected, got=got, hint=_NO_BUNDLE
+    )
 
 
 class _Broken(Exception):

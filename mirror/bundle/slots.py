@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mirror.bundle.format import BLOCK, TRAILER, padding
+from mirror.bundle.format import BLOCK, TRAILER, blob_name, padding
+from mirror.oci.digest import Digest
+
+# What a member is known by: a document by its name, a blob by its digest. A name for each of
+# 100,000 blobs would be 13 MB.
+Key = str | Digest
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
     """One member's place: its header begins at ``start``, its content one block later."""
 
-    name: str
+    key: Key
     size: int
     start: int
+
+    @property
+    def name(self) -> str:
+        """As the tar has it."""
+        return self.key if isinstance(self.key, str) else blob_name(self.key)
 
     @property
     def content(self) -> int:
@@ -27,10 +37,15 @@ class Slot:
         return self.content + self.size + padding(self.size)
 
 
-def lay_out(members: Iterable[tuple[str, int]]) -> tuple[list[Slot], int]:
-    """The slots of ``(name, size)`` in their order, and the size of the whole file in bytes."""
+def length(sizes: Iterable[int]) -> int:
+    """The size of a whole file whose members have these sizes, in bytes."""
+    return sum(BLOCK + size + padding(size) for size in sizes) + len(TRAILER)
+
+
+def lay_out(members: Iterable[tuple[Key, int]]) -> tuple[list[Slot], int]:
+    """The slots of ``(key, size)`` in their order, and the size of the whole file in bytes."""
     slots, position = list[Slot](), 0
-    for name, size in members:
-        slots.append(Slot(name, size, position))
+    for key, size in members:
+        slots.append(Slot(key, size, position))
         position = slots[-1].end
     return slots, position + len(TRAILER)

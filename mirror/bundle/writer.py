@@ -9,14 +9,16 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from mirror.bundle import format as tar
 from mirror.bundle.contents import Contents
+from mirror.bundle.documents import Documents
 from mirror.bundle.files import read_pieces, sync_folder, write_at
 from mirror.bundle.lock import Lock
 from mirror.bundle.pages import Pages
-from mirror.bundle.slots import Slot, lay_out
+from mirror.bundle.slots import Key, Slot, lay_out, length
 from mirror.errors import IntegrityFault, MachineFault, UsageFault
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
@@ -65,17 +67,17 @@ class BundleWriter:
         self.path = path
         self._force = force
         self.partial = path.with_name(f"{path.name}{suffix}.partial")
-        self._slots, self._size = _plan(contents)
-        self._journal = Journal(
-            path.with_name(f"{path.name}{suffix}.journal"), _work(contents, self._slots, mtime)
-        )
+        documents = Documents(contents)
+        self._slots, self._size = _plan(documents)
+        work = _work(documents, len(self._slots), mtime)
+        self._journal = Journal(path.with_name(f"{path.name}{suffix}.journal"), work)
         self._lock = Lock(self.partial)
         self._file = self._lock.file
         self._pages = Pages(self._file, self._size)
         try:
             self._finished, self._begun = self._earlier()
             self._reserve()
-            self._write_head(contents, mtime)
+            self._write_head(contents, documents, mtime)
             self._journal.start(afresh=not self._resumes)
             self._lock.sign()
         except BaseException:
@@ -132,9 +134,10 @@ class BundleWriter:
             self._journal.mark(descriptor.digest, begun.size)
             raise
         self._journal.add(descriptor.digest)
+        del self._begun[descriptor.digest]
 
     def _fill(self, digest: Digest, begun: _Begun, pieces: Iterator[Piece]) -> None:
-        slot = self._slots[tar.blob_name(digest)]
+        slot = self._slots[digest]
         for piece in pieces:
             write_at(self._file, piece, slot.content + begun.size)
             before = begun.size
@@ -171,7 +174,7 @@ class BundleWriter:
     def _pieces(
         self, descriptor: Descriptor, start: int = 0, end: int | None = None
     ) -> Iterator[Piece]:
-        slot = self._slots[tar.blob_name(descriptor.digest)]
+        slot = self._slots[descriptor.digest]
         size = (slot.size if end is None else end) - start
         return read_pieces(self._file, slot.content + start, size, self._pages)
 
@@ -209,18 +212,25 @@ class BundleWriter:
             fact = f"{self.path} needs {need}, and {human_size(free)} are free there"
             raise MachineFault("no room for the bundle", fact=fact, hint=_ROOM) from cause
 
-    def _write_head(self, contents: Contents, mtime: int) -> None:
+    def _write_head(self, contents: Contents, documents: Documents, mtime: int) -> None:
         """Every header, and every member whose bytes are known; a new file's padding is zero."""
-        known = {member.name: member.raw for member in contents.members if member.raw is not None}
-        known[tar.INVENTORY] = contents.inventory
         for slot in self._slots.values():
-            block = tar.header(slot.name, slot.size, mtime)
-            write_at(self._file, block + known.get(slot.name, b""), slot.start)
+            manifest = None if isinstance(slot.key, str) else contents.manifests.get(slot.key)
+            raw = manifest.raw if manifest else b""
+            write_at(self._file, tar.header(slot.name, slot.size, mtime) + raw, slot.start)
+            if isinstance(slot.key, str):
+                self._write_document(slot, documents.pieces(slot.key))
             if self._resumes:
                 # What an earlier run left may have been changed since, padding too.
                 write_at(self._file, bytes(tar.padding(slot.size)), slot.content + slot.size)
         if self._resumes:
             write_at(self._file, tar.TRAILER, self._size - len(tar.TRAILER))
+
+    def _write_document(self, slot: Slot, pieces: Iterator[bytes]) -> None:
+        position = slot.content
+        for piece in pieces:
+            write_at(self._file, piece, position)
+            position += len(piece)
 
 
 # In place of a closed file's number, which the next file to be opened gets: a worker left behind
@@ -258,7 +268,8 @@ def refuse_folder(path: Path) -> None:
 
 def file_size(contents: Contents) -> int:
     """Bytes of the bundle that ``contents`` make, and so of the disk they need."""
-    return _plan(contents)[1]
+    documents = Documents(contents)
+    return length(m.size for m in chain([documents.inventory], documents.members))
 
 
 def source_date() -> int:
@@ -270,12 +281,13 @@ def source_date() -> int:
     return int(text)
 
 
-def _plan(contents: Contents) -> tuple[dict[str, Slot], int]:
-    head = (tar.INVENTORY, len(contents.inventory))
-    slots, size = lay_out([head, *((m.name, m.size) for m in contents.members)])
-    return {slot.name: slot for slot in slots}, size
+def _plan(documents: Documents) -> tuple[dict[Key, Slot], int]:
+    members = chain([documents.inventory], documents.members)
+    slots, size = lay_out((member.key, member.size) for member in members)
+    return {slot.key: slot for slot in slots}, size
 
 
-def _work(contents: Contents, slots: dict[str, Slot], mtime: int) -> Digest:
+def _work(documents: Documents, slots: int, mtime: int) -> Digest:
     """What a partial file is part of: every byte of a bundle follows from these."""
-    return Digest.of(contents.inventory + tar.header(tar.INVENTORY, len(slots), mtime))
+    head = documents.inventory.digest.hex.encode()
+    return Digest.of(head + tar.header(tar.INVENTORY, slots, mtime))

@@ -72,8 +72,9 @@ def _ask(
 ) -> Answer:
     """What the registries say of both releases, their BOMs' own images included."""
     from bom.images import images_of_boms, merge
+    from mirror.cli.access import access
     from mirror.cli.console import listening
-    from mirror.cli.inputs import Wanted, access
+    from mirror.cli.inputs import Wanted
     from mirror.create import ask
     from mirror.errors import Side
     from mirror.registry.remote import Registries

@@ -31,8 +31,9 @@ def fetch(
     ] = False,
 ) -> None:
     """Write a release's BOM and compatibility files, byte for byte as the registry has them."""
+    from mirror.cli.access import access
     from mirror.cli.console import listening
-    from mirror.cli.inputs import access, refuse_two_choices
+    from mirror.cli.inputs import refuse_two_choices
     from mirror.errors import Side, Unresolved
     from mirror.files import refuse_no_folder, write_all
     from mirror.registry.artifact import Artifacts

@@ -34,8 +34,9 @@ def create(
 
     With --only-failed the bundle holds only the images that are tried: give it another name.
     """
+    from mirror.cli.access import access, read_earlier
     from mirror.cli.console import listening
-    from mirror.cli.inputs import access, read_earlier, read_inputs
+    from mirror.cli.inputs import read_inputs
     from mirror.cli.results import nothing_failed, tell_run
     from mirror.create import create as make
     from mirror.create import refuse_output

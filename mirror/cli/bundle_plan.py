@@ -23,8 +23,9 @@ def plan(
 ) -> None:
     """Resolve every image to a digest and tell how much there is to move."""
     from mirror import planfile
+    from mirror.cli.access import access
     from mirror.cli.console import listening
-    from mirror.cli.inputs import access, read_inputs
+    from mirror.cli.inputs import read_inputs
     from mirror.create import resolve
     from mirror.errors import Side
     from mirror.files import refuse_other, write_plan

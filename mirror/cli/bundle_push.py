@@ -30,8 +30,8 @@ def push(
     """Push every image that DEST lacks, and print the variables that TKG needs."""
     from bom.reference import parse_repository
     from mirror.bundle.reader import Bundle
+    from mirror.cli.access import access, read_earlier
     from mirror.cli.console import listening
-    from mirror.cli.inputs import access, read_earlier
     from mirror.cli.results import nothing_failed, tell_run
     from mirror.errors import Side
     from mirror.push import Push

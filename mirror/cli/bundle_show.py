@@ -15,12 +15,11 @@ def show(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A bundle.")], output: OutputOptions
 ) -> None:
     """List what a bundle holds, from its head alone; bundle verify checks the rest."""
-    from mirror.bundle.reader import Bundle
+    from mirror.bundle.reader import read_head
     from mirror.report import json, text
 
-    with Bundle(file) as bundle:
-        inventory, size, there = bundle.inventory, bundle.size, bundle.there
+    head, there = read_head(file)
     if output.format is Format.JSON:
-        print_result(json.dump(json.bundle(inventory)))
+        print_result(json.dump(json.bundle(head)))
     else:
-        print_result(text.bundle(inventory, str(file), size, there))
+        print_result(text.bundle(head, str(file), there))

@@ -33,8 +33,9 @@ def copy(
     from dataclasses import replace
 
     from bom.reference import parse_repository
+    from mirror.cli.access import access, read_earlier
     from mirror.cli.console import listening
-    from mirror.cli.inputs import access, read_earlier, read_inputs
+    from mirror.cli.inputs import read_inputs
     from mirror.cli.results import nothing_failed, tell_run
     from mirror.copy import copy as bring
     from mirror.errors import Side

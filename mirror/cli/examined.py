@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bom.errors import starred
+from mirror.cli.fitness import unfit
 from mirror.cli.options import Format, OutputOptions, RegistryOptions
 from mirror.cli.preflight_options import ExpectedOptions, JudgingOptions
-from mirror.cli.results import unfit
 from mirror.cli.streams import coloured, print_result, width
 from mirror.errors import Fault, MachineFault, UsageFault
 from mirror.files import refuse_taken, write_record

@@ -1,13 +1,9 @@
-"""From what a command was given to what the verbs take: image sets, access to registries."""
+"""From what a command was given to what the verbs take: sets of images."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TextIO
 
 from bom.images import ImageSet, WantedImage, images_of_boms, images_of_list, merge
 from bom.limits import MAX_FILE_BYTES
@@ -15,18 +11,14 @@ from bom.parse import read_bom
 from bom.reference import Reference
 from bom.select import Selection, select
 from mirror import planfile
-from mirror.cli.options import Inputs, RegistryOptions
-from mirror.cli.values import allowed_hosts
+from mirror.cli.access import called, read_input
+from mirror.cli.options import Inputs
 from mirror.create import Creation
-from mirror.errors import Fault, InputFault, MachineFault, Side, Unresolved, UsageFault
-from mirror.events import Listener, silent
+from mirror.errors import Fault, InputFault, Unresolved, UsageFault
+from mirror.events import Listener
 from mirror.oci.digest import Digest
-from mirror.registry.access import Access
-from mirror.registry.credentials import Credentials, CredentialStore, Secret
 from mirror.registry.remote import Registries
-from mirror.registry.tls import TlsOptions
 from mirror.release import REPOSITORY, Request, read_release
-from mirror.report import earlier
 from mirror.report.earlier import Earlier
 from mirror.rewrite import Rewrites
 from mirror.settings import MAX_PLAN, Carry, Settings
@@ -140,7 +132,7 @@ def read_inputs(inputs: Inputs) -> Wanted:
     rewrites = Rewrites.parse(inputs.rewrite or [])
     _refuse_contradictions(inputs)
     if inputs.plan:
-        planned = planfile.parse(_read(inputs.plan, MAX_PLAN), _called(inputs.plan))
+        planned = planfile.parse(read_input(inputs.plan, MAX_PLAN), called(inputs.plan))
         return Wanted(
             planned.images,
             rewrites,
@@ -165,8 +157,8 @@ def _of_files(inputs: Inputs) -> Iterator[ImageSet]:
             infrastructures=inputs.infrastructure,
         )
     if inputs.images:
-        name = _called(inputs.images)
-        text = _decode(_read(inputs.images, MAX_FILE_BYTES), name)
+        name = called(inputs.images)
+        text = _decode(read_input(inputs.images, MAX_FILE_BYTES), name)
         yield images_of_list(text, name, source_repo=inputs.source_repo)
 
 
@@ -235,102 +227,7 @@ def _request(inputs: Inputs) -> Request:
     )
 
 
-def read_earlier(name: str | None, *, stdin_taken: bool) -> Earlier | None:
-    """The result that ``--only-failed`` names, if it was given; - is standard input."""
-    if name is None:
-        return None
-    if name == "-" and stdin_taken:
-        raise UsageFault("standard input cannot be both", fact="--only-failed - stands alone")
-    return earlier.parse(_read(name, MAX_PLAN), _called(name))
-
-
-def access(
-    options: RegistryOptions,
-    side: Side,
-    hosts: Collection[str],
-    *,
-    stdin_taken: bool = False,
-    listener: Listener = silent,
-) -> Access:
-    """How to reach the registries of one side, which are ``hosts``."""
-    if options.key_file and not options.cert_file:
-        raise UsageFault("a key without its certificate", fact="--key-file needs --cert-file")
-    if options.password_stdin and stdin_taken:
-        fact = "--password-stdin stands with --images - or --plan -"
-        raise UsageFault("standard input cannot be both", fact=fact)
-    return Access(
-        side,
-        options.settings(),
-        options.plain_http,
-        TlsOptions(
-            tuple(options.ca_file or ()),
-            options.cert_file,
-            options.key_file,
-            options.insecure_skip_tls_verify,
-        ),
-        CredentialStore(_given(options, hosts), options.registry_config, listener=listener),
-        allowed_hosts(options.allow_host or ()),
-    )
-
-
-def _given(options: RegistryOptions, hosts: Collection[str]) -> dict[str, Credentials]:
-    """Credentials of this run: a name and, from standard input or the environment, its secret.
-
-    They are for one registry. With several it is not for this tool to guess which.
-    """
-    if options.password_stdin and not options.username:
-        raise UsageFault("a password without a name", fact="--password-stdin needs --username")
-    if not options.username:
-        return {}
-    if len(hosts) != 1:
-        raise UsageFault(
-            "a name and password are for one registry",
-            fact=f"this run talks to {', '.join(sorted(hosts))}",
-            hint="log in to each with docker login, or give --registry-config FILE",
-        )
-    if options.password_stdin:
-        secret = _stdin().readline().rstrip("\r\n")
-    else:
-        secret = os.environ.get("TKG_MIRROR_PASSWORD", "")
-    if not secret:
-        raise UsageFault(
-            "a name without a password", fact="--username needs --password-stdin", hint=_HOW_TO_GIVE
-        )
-    return {host: Credentials(options.username, Secret(secret)) for host in hosts}
-
-
 _LISTED = "it lists the signatures and referrers that it was made with"
-_HOW_TO_GIVE = "give it as a line on standard input, or in TKG_MIRROR_PASSWORD"
-
-
-def _stdin() -> TextIO:
-    """Standard input, which the caller may have closed: Python then has none."""
-    if sys.stdin is None:
-        raise UsageFault("standard input is closed", fact="something is to be read from it")
-    return sys.stdin
-
-
-def _called(name: str) -> str:
-    """What messages call an input: a line of "-:3" says little."""
-    return "standard input" if name == "-" else name
-
-
-def _read(name: str, limit: int) -> bytes:
-    try:
-        if name == "-":
-            raw = _stdin().buffer.read(limit + 1)
-        else:
-            with Path(name).open("rb") as file:
-                raw = file.read(limit + 1)
-    except FileNotFoundError:
-        raise InputFault("no such file", fact=name) from None
-    except IsADirectoryError:
-        raise InputFault("a folder, not a file", fact=name) from None
-    except OSError as cause:
-        raise MachineFault.from_os("cannot read an input", cause) from cause
-    if len(raw) > limit:
-        raise InputFault("too large to be what it should be", fact=f"{name}: over {limit} bytes")
-    return raw
 
 
 def _decode(raw: bytes, name: str) -> str:

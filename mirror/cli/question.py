@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from mirror.cli.access import access
 from mirror.cli.expectation import read_expected
-from mirror.cli.inputs import access
 from mirror.cli.options import RegistryOptions
 from mirror.cli.preflight_options import ActionOptions, ExpectedOptions, JudgingOptions
 from mirror.cli.values import region

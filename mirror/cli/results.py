@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from mirror.bundle.damage import Damage
 from mirror.cli.options import Format, OutputOptions
 from mirror.cli.streams import print_result
-from mirror.errors import (
-    Fault,
-    InputFault,
-    PartialRun,
-    Side,
-    Unfit,
-    Unreachable,
-    first_moved,
-)
-from mirror.preflight.interface import Status, Verdict
-from mirror.preflight.run import Examination
+from mirror.errors import Fault, InputFault, PartialRun, first_moved
 from mirror.report import json, text
-from mirror.report.earlier import Earlier
 from mirror.report.run import RunReport
-from mirror.verify import Verification
+
+if TYPE_CHECKING:
+    # What each command has already, and the others need not load.
+    from mirror.bundle.damage import Damage
+    from mirror.report.earlier import Earlier
+    from mirror.verify import Verification
 
 
 def tell_run(
@@ -63,43 +57,6 @@ def tell_run(
         return why
     count = f"{len(report.failed)} of {len(report.images)} images"
     return PartialRun("some images failed", fact=count, hint=gone.hint if gone else hint)
-
-
-# Checks of the cluster configuration and of AWS, which nobody at the registry can mend.
-_INSTALLATION = ("TKG-", "AWS-")
-
-
-def unfit(found: Examination) -> Fault | None:
-    """What a preflight ends with: the registry could not be asked, fails, or neither.
-
-    A failure that was found outweighs what could not be told, unless no question had an answer.
-    What nobody could tell about a demand of the reference design is no success; about advice it
-    is a warning.
-    """
-    failed = [each.check.id for each in found.findings if each.status is Status.FAIL]
-    unanswered = [each for each in found.unanswered if found.silent or each.check.requirement]
-    if found.silent or (unanswered and not failed):
-        first = _cause(found)
-        what = "the registry could not be asked" if found.silent else "not everything could be told"
-        fact = f"{', '.join(each.check.id for each in unanswered)}: {first.summary}"
-        host = found.registry.partition("/")[0]
-        return Unreachable(Side.DESTINATION, host, what, fact=fact, hint=first.fix)
-    if not failed:
-        return None
-    fault = Unfit(f"{found.registry} is not fit", fact=", ".join(failed))
-    if all(name.startswith(_INSTALLATION) and name != "TKG-1" for name in failed):
-        fault.whose = "whoever installs TKG"
-    return fault
-
-
-def _cause(found: Examination) -> Verdict:
-    """Why the first one that has no answer has none: its own words, or the failure before it."""
-    first = found.unanswered[0]
-    before = (each for each in found.findings if each.check.id in first.check.needs)
-    return next(
-        (f.verdict for f in before if f.verdict.status is Status.FAIL and f.verdict.blocks),
-        first.verdict,
-    )
 
 
 def nothing_failed(earlier: Earlier) -> RunReport:

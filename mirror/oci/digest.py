@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from dataclasses import dataclass
 
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -25,7 +26,8 @@ class Digest:
     def parse(cls, text: object) -> Digest:
         """Read ``sha256:<hex>``; ValueError for every other algorithm, case or length."""
         if isinstance(text, str) and text.startswith(_SCHEME) and _HEX.fullmatch(text[7:]):
-            return cls(text[7:])
+            # A bundle's list and its manifests name each of 100,000 blobs once more.
+            return cls(sys.intern(text[7:]))
         raise ValueError(f"not a sha256 digest: {str(text)[:100]!r}")
 
     @classmethod

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bom.images import ImageSet, WantedImage
 from mirror.bundle.damage import Damage
-from mirror.bundle.inventory import Inventory
+from mirror.bundle.inventory import Head
 from mirror.errors import Fault, Unresolved
 from mirror.events import ImageFailed
-from mirror.release import Release
 from mirror.report.run import ImageResult, RunReport
+
+if TYPE_CHECKING:
+    # A command that reads no BOM has no use for the reader of BOMs.
+    from bom.images import ImageSet, WantedImage
+    from mirror.release import Release
 
 
 def dump(document: dict[str, Any]) -> str:
@@ -91,11 +94,11 @@ def fetched(folder: Path, release: Release) -> dict[str, Any]:
     }
 
 
-def bundle(inventory: Inventory) -> dict[str, Any]:
+def bundle(head: Head) -> dict[str, Any]:
     """``tkg-mirror/bundle/v1``, of a bundle's head."""
     return {
         "schema": "tkg-mirror/bundle/v1",
-        "source": inventory.source,
+        "source": head.source,
         "images": [
             {
                 "reference": image.reference,
@@ -106,13 +109,11 @@ def bundle(inventory: Inventory) -> dict[str, Any]:
                 "size": image.descriptor.size,
                 "kind": image.kind,
             }
-            for image in inventory.images
+            for image in head.images
         ],
-        "blobs": {"count": len(inventory.blobs), "size": sum(inventory.blobs.values())},
-        "boms": [
-            {"kind": b.kind, "release": b.release, "sha256": b.sha256} for b in inventory.boms
-        ],
-        **({"platforms": list(map(str, inventory.platforms))} if inventory.platforms else {}),
+        "blobs": {"count": head.blobs, "size": head.size},
+        "boms": [{"kind": b.kind, "release": b.release, "sha256": b.sha256} for b in head.boms],
+        **({"platforms": list(map(str, head.platforms))} if head.platforms else {}),
     }
 
 

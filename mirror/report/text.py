@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mirror.bundle.damage import Damage
-from mirror.bundle.inventory import Inventory, Listed
+from mirror.bundle.inventory import Head, Listed
 from mirror.report.run import RunReport
 from mirror.text import human_size, printable
 
@@ -46,20 +46,21 @@ def plan(document: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def bundle(inventory: Inventory, file: str, size: int, there: int) -> str:
-    """What a bundle says it holds; ``there`` is how many bytes of its ``size`` the file has."""
+def bundle(head: Head, file: str, there: int) -> str:
+    """What a bundle says it holds; ``there`` is how many bytes its file has."""
+    damaged = f"  damaged  {there} of {head.length} bytes: bundle verify tells more"
     lines = [
-        f"{file}, {human_size(size)}",
-        *([f"  damaged  {there} of {size} bytes: bundle verify tells more"] * (there != size)),
-        f"  source   {printable(inventory.source)}",
-        *(f"  BOM      {printable(f'{b.kind} {b.release} {b.sha256}')}" for b in inventory.boms),
-        f"  images   {len(inventory.images)}",
-        f"  blobs    {len(inventory.blobs)}, {human_size(sum(inventory.blobs.values()))}",
-        *(f"  only     {platform}, of every index" for platform in inventory.platforms),
+        f"{file}, {human_size(head.length)}",
+        *([damaged] * (there != head.length)),
+        f"  source   {printable(head.source)}",
+        *(f"  BOM      {printable(f'{b.kind} {b.release} {b.sha256}')}" for b in head.boms),
+        f"  images   {len(head.images)}",
+        f"  blobs    {head.blobs}, {human_size(head.size)}",
+        *(f"  only     {platform}, of every index" for platform in head.platforms),
         "",
     ]
     rows = [("path", "tag", "kind", "digest")]
-    rows += [(i.path, i.tag or "", _kind(i), str(i.descriptor.digest)) for i in inventory.images]
+    rows += [(i.path, i.tag or "", _kind(i), str(i.descriptor.digest)) for i in head.images]
     return "\n".join([*lines, *_columns(rows)])
 
 

@@ -12,4 +12,4 @@ def largest_first(moves: Iterable[Move]) -> list[Move]:
 
     Equal sizes go by digest: the order is the same in every run.
     """
-    return sorted(moves, key=lambda move: (-move.descriptor.size, move.descriptor.digest))
+    return sorted(moves, key=lambda move: (-move.descriptor.size, move.descriptor.digest.hex))

@@ -42,8 +42,8 @@ def main() -> None:
         seed += ["--blobs", str(given.blobs), "--storage", str(storage)]
         subprocess.run(seed, check=True)
         with Registry(storage) as registry:
-            few = _carried(registry, given.images // TIMES, scratch)
-            many = _carried(registry, given.images, scratch)
+            few = _carried(registry, given.images // TIMES, scratch, push=given.push)
+            many = _carried(registry, given.images, scratch, push=given.push)
     print(f"\n{text(given.images, given.blobs, few, many)}")
     if given.json:
         runs = {str(n): s for n, s in ((given.images // TIMES, few), (given.images, many))}
@@ -77,7 +77,7 @@ def _row(step: str, few: Sample, many: Sample) -> str:
     return f"  {step:12} {' '.join(pairs)}{verdict}"
 
 
-def _carried(registry: Registry, images: int, scratch: Path) -> Samples:
+def _carried(registry: Registry, images: int, scratch: Path, *, push: bool) -> Samples:
     bundle, listed, plan = (scratch / f"{images}.{end}" for end in ("tar", "txt", "json"))
     names = (f"{registry.host}/{repository(n)}:v1\n" for n in range(images))
     listed.write_text("".join(names))
@@ -89,6 +89,9 @@ def _carried(registry: Registry, images: int, scratch: Path) -> Samples:
         "verify": ["verify", str(bundle)],
         "push again": ["push", str(bundle), f"{registry.host}/{FAR}", "--plain-http"],
     }
+    if push:
+        where = f"{registry.host}/new-{images}"
+        commands["push"] = ["push", str(bundle), where, "--plain-http"]
     samples = {}
     for step, command in commands.items():
         samples[step] = _run(command, scratch, registry)
@@ -110,6 +113,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m scripts.bench.scale", description=__doc__)
     parser.add_argument("--images", type=int, default=10_000, help="of the larger run (10000)")
     parser.add_argument("--blobs", type=int, default=10, help="of each image (10)")
+    parser.add_argument("--push", action="store_true", help="to an empty project too: half an hour")
     parser.add_argument("--scratch", type=Path, help="a directory with 5 GB of free space")
     parser.add_argument("--json", type=Path, metavar="FILE")
     return parser.parse_args()

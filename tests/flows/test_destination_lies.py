@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bom.images import BomFact
+from bom.fact import BomFact
 from mirror.bundle.contents import Contents, sorted_images
+from mirror.bundle.documents import Documents
 from mirror.cli.failures import explain
 from mirror.errors import BundleFault, Misbehaved
 from mirror.oci.digest import Digest
@@ -36,13 +37,17 @@ def test_no_text_of_a_bundle_steers_the_terminal(text: str, tmp_path: Path) -> N
     made = two_images()
     facts = (BomFact("tkg-bom", "v1", str(Digest.of(b"bom"))),)
     good = Contents("r.example/p", facts, sorted_images(made.contents.images))
-    assert Inventory.parse(good.inventory).source == "r.example/p"
+    assert Inventory.parse(head_of(good)).source == "r.example/p"
     for bad in (
         Contents(text, facts, good.images),
         Contents("r.example/p", (BomFact("tkg-bom", text, facts[0].sha256),), good.images),
     ):
         with pytest.raises(ValueError, match="plain text"):
-            Inventory.parse(bad.inventory)
+            Inventory.parse(head_of(bad))
+
+
+def head_of(contents: Contents) -> bytes:
+    return b"".join(Documents(contents).pieces("bundle.json"))
 
 
 def test_a_failure_that_quotes_a_bundle_cannot_forge_a_line() -> None:

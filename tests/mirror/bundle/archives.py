@@ -67,7 +67,7 @@ def canonical(document: object) -> bytes:
 
 def slots(path: Path) -> list[Slot]:
     with Bundle(path) as bundle:
-        sizes = [(name, size) for name, size, _digest in bundle.inventory.members]
+        sizes = [(each.name, each.size) for each in bundle.inventory.members]
     return lay_out([("bundle.json", len(unpack(path)[0][1])), *sizes])[0]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bom.images import BomFact
+from bom.fact import BomFact
 from mirror.bundle import format as tar
 from mirror.bundle.contents import Carried, Contents, sorted_images
 from mirror.bundle.reader import Bundle
@@ -115,7 +115,7 @@ class Span:
 def spans(path: Path) -> Iterator[Span]:
     """Every byte of a sound bundle, from its own list of members."""
     with Bundle(path) as bundle:
-        sizes = [(name, size) for name, size, _digest in bundle.inventory.members]
+        sizes = [(each.name, each.size) for each in bundle.inventory.members]
         head = int(path.read_bytes()[124:135], 8)
         end = bundle.size
     at = 0

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mirror.bundle.contents import Contents, sorted_images
+from mirror.bundle.documents import Documents
 from mirror.bundle.reader import Bundle
 from mirror.errors import BundleFault, Fault
 from mirror.events import silent
@@ -85,7 +86,7 @@ def test_what_was_written_is_what_is_read(
     path = made.write(tmp_path_factory.mktemp("bundle") / "x.tar")
     assert verify_all([path], Settings(concurrency=1), silent).damages == ()
     found = read(path)
-    assert found.inventory == made.contents.inventory
+    assert Documents(found).inventory == Documents(made.contents).inventory
     assert found.platforms == tuple(sorted(chosen))
     assert heads(found) == heads(made.contents)
     named = json.loads(unpack(path)[0][1]).get("platforms", [])

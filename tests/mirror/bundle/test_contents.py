@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mirror.bundle import contents as documents
+from mirror.bundle import documents
 from mirror.bundle.contents import Contents, sorted_images
 from mirror.bundle.reader import Bundle
 from mirror.oci.digest import Digest

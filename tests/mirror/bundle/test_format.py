@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from mirror.bundle import format as tar
+from mirror.bundle.documents import Documents
 from mirror.bundle.reader import Bundle
-from mirror.bundle.slots import lay_out
+from mirror.bundle.slots import Key, lay_out
 from mirror.bundle.writer import source_date
 from mirror.errors import UsageFault
 from mirror.oci.digest import Digest
@@ -90,14 +91,17 @@ def test_a_layer_above_8_gib_hides_nothing_behind_it(tmp_path: Path) -> None:
     size, digest = 9 * GIB + 1, f"sha256:{'0' * 64}"
     huge = Layer(Blob(OCI.layer, digest, size, lambda: ()), digest)
     made = small({"lamp:v1": make_image([huge, layer(b"another")])}).contents
-    head = [(tar.INVENTORY, made.inventory), *((m.name, m.raw) for m in made.members)]
-    sizes = [len(made.inventory), *(member.size for member in made.members)]
-    slots, length = lay_out((name, size) for (name, _raw), size in zip(head, sizes, strict=True))
+    documents = Documents(made)
+    members = [documents.inventory, *documents.members]
+    slots, length = lay_out((member.key, member.size) for member in members)
+    known: dict[Key, bytes] = {digest: m.raw for digest, m in made.manifests.items()}
+    for name in (tar.INVENTORY, *tar.DOCUMENTS):
+        known[name] = b"".join(documents.pieces(name))
     path = tmp_path / "x.tar"
     with path.open("wb") as file:
-        for slot, (_name, raw) in zip(slots, head, strict=True):
+        for slot in slots:
             file.seek(slot.start)
-            file.write(tar.header(slot.name, slot.size, 0) + (raw or b""))
+            file.write(tar.header(slot.name, slot.size, 0) + known.get(slot.key, b""))
         file.truncate(length)
     with Bundle(path) as bundle:
         assert max(blob.size for blob in bundle.contents().blobs) == size
@@ -112,11 +116,11 @@ def test_a_layer_above_8_gib_hides_nothing_behind_it(tmp_path: Path) -> None:
 def test_every_member_is_listed_with_its_digest(tmp_path: Path) -> None:
     path = two_images().write(tmp_path / "x.tar")
     with Bundle(path) as bundle, tarfile.open(path, "r:") as archive:
-        for name, size, digest in bundle.inventory.members:
-            member = archive.extractfile(name)
+        for listed in bundle.inventory.members:
+            member = archive.extractfile(listed.name)
             assert member is not None
             content = member.read()
-            assert (len(content), Digest.of(content)) == (size, digest)
+            assert (len(content), Digest.of(content)) == (listed.size, listed.digest)
 
 
 @pytest.mark.parametrize("text", ["0", "1700000000", "8589934591"])

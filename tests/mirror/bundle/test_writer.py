@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from mirror.bundle import writer as writing
+from mirror.bundle.documents import Documents
 from mirror.bundle.reader import Bundle
 from mirror.bundle.writer import BundleWriter, file_size, refuse_existing
 from mirror.errors import IntegrityFault, MachineFault
@@ -546,7 +547,7 @@ def test_padding_that_was_changed_between_two_runs_is_zero_again(output: Path) -
     undisturbed = made.write(output.with_name("other.tar")).read_bytes()
     start(output, made, 2)
     spoilt = bytearray(partial(output).read_bytes())
-    for at in (len(spoilt) - 1, len(spoilt) - 700, 512 + len(made.contents.inventory)):
+    for at in (len(spoilt) - 1, len(spoilt) - 700, 512 + Documents(made.contents).inventory.size):
         spoilt[at] = 0x55
     partial(output).write_bytes(spoilt)
     with closing(writer(output, made)) as again:

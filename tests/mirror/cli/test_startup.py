@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from tests.fakes.simple import FakeRegistry
+from tests.mirror.bundle.small import two_images
 
 HEAVY = {
     "asyncio",
@@ -34,14 +38,39 @@ print(json.dumps(sorted(sys.modules)), file=sys.stderr)
 """
 
 
+# What speaks to registries, and what reads BOMs.
+NETWORK = {"httpcore", "httpx", "mirror.registry", "ssl", "urllib.request"}
+BOMS = {"bom.images", "bom.model", "bom.parse", "mirror.release", "mirror.resolve", "yaml"}
+
+
+def loaded(*arguments: str) -> set[str]:
+    """The modules that a command has loaded when it ends; it must end well."""
+    program = LIST.format(arguments=list(arguments))
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "error:" not in done.stderr
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["--help"], ["--version"], ["bundle", "create", "--help"], ["preflight", "--help"]],
 )
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
-    program = LIST.format(arguments=arguments)
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    loaded = set(json.loads(done.stderr.splitlines()[-1]))
-    assert loaded & HEAVY == set()
+    assert loaded(*arguments) & HEAVY == set()
+
+
+@pytest.mark.parametrize("command", ["show", "verify"])
+def test_who_looks_at_a_bundle_needs_no_network_and_no_boms(command: str, tmp_path: Path) -> None:
+    path = two_images().write(tmp_path / "x.tar")
+    found = loaded("bundle", command, str(path), "--format", "json")
+    assert found & (HEAVY | NETWORK | BOMS | {"mirror.preflight"}) == set()
+
+
+def test_a_push_needs_no_boms_and_nothing_for_what_goes_wrong(
+    fake: FakeRegistry, tmp_path: Path
+) -> None:
+    path = two_images().write(tmp_path / "x.tar")
+    found = loaded("bundle", "push", str(path), f"{fake.host}/air/gap", "--plain-http")
+    assert found & ((HEAVY - NETWORK) | BOMS | {"mirror.preflight"}) == set()

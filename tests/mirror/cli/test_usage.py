@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from mirror.cli.access import access
 from mirror.cli.failures import command_line
-from mirror.cli.inputs import access
 from mirror.cli.options import RegistryOptions
 from mirror.cli.values import rate
 from mirror.errors import Side

@@ -1,0 +1,14 @@
+"""What a bundle remembers of a BOM file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class BomFact:
+    """Which BOM file was read: "tkg-bom" or "tkr-bom", its release, "sha256:<hex>" of it."""
+
+    kind: str
+    release: str
+    sha256: str
