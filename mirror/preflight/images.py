@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from mirror.oci.digest import Digest
 from mirror.oci.manifest import Manifest
 from mirror.preflight.expected import NEW_BUNDLE
 from mirror.preflight.gaps import Tally, more
-from mirror.preflight.interface import Check, Verdict, skipped, untold, warned
+from mirror.preflight.interface import Check, Status, Verdict, skipped, untold, warned
 from mirror.preflight.scene import Expected, Scene
 from mirror.preflight.sought import Blob, Gap, Kind, Name, members_at, shown
 from mirror.preflight.survey import Survey, survey
@@ -54,7 +55,14 @@ def _there(scene: Scene, found: Survey) -> Verdict:
     asked = len(found.sought.images) - len(absent)
     good = f"all {asked} images of {found.sought.expected.origin} are there for anybody to pull"
     notes = absent[:MAX_GAPS_SHOWN] + more(len(absent))
-    return Tally("images", asked, tuple(gaps)).verdict(good, push(scene), notes)
+    verdict = Tally("images", asked, tuple(gaps)).verdict(good, push(scene), notes)
+    lacking = found.sought.expected.lacking
+    if verdict.status is Status.PASS and lacking:
+        return warned(f"{good}; {lacking}", verdict.detail, fix=_BOTH)
+    return replace(verdict, detail="\n".join(filter(None, (verdict.detail, lacking))))
+
+
+_BOTH = "give a bundle, plan or BOM files of both: the TKG BOM, and the TKr BOM of each Kubernetes"
 
 
 # --- IMG-2 ------------------------------------------------------------------------------------
