@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mirror.errors import Fault
 from mirror.preflight import harbor_api, writing
@@ -167,7 +167,8 @@ def health(scene: Scene) -> Mapping[str, bool]:
     found = harbor_api.components(answer.json()) if answer.status == 200 else ()
     if not found:
         raise unread(scene, "its health", answer)
-    return {each.name: each.healthy for each in found}
+    ill = {each.name for each in found if not each.healthy}
+    return {each.name: each.name not in ill for each in found}
 
 
 def _components(scene: Scene) -> tuple[harbor_api.Component, ...]:
@@ -178,7 +179,11 @@ def _components(scene: Scene) -> tuple[harbor_api.Component, ...]:
 
 
 def components_well(scene: Scene) -> Verdict:
-    """REG-10. Harbor tells everybody how its components are."""
+    """REG-10. Harbor tells everybody how its components are; silence about one is no good word.
+
+    Its own answer names each of the vital ones (controller/health), so that one without them is
+    cut short, or another's.
+    """
     if scene.once(product).name != HARBOR:
         return _NOT_HARBOR
     states = scene.once(health)
@@ -190,11 +195,19 @@ def components_well(scene: Scene) -> Verdict:
     services = " ".join(_SERVICES.get(name, name) for name in vital or ill)
     fix = f"on its host: docker compose ps, and docker compose logs {services}"
     if vital:
-        return failed(f"Harbor's {', '.join(vital)} is not well", detail, fix=fix)
+        said = f"Harbor's {', '.join(vital)} {_are(vital)} not well"
+        return failed(said, detail, fix=fix)
+    if absent := sorted(VITAL - states.keys()):
+        said = f"Harbor does not say how its {', '.join(absent)} {_are(absent)}"
+        return untold(said, detail, fix="on its host: docker compose ps")
     if ill:
-        said = f"Harbor's {', '.join(ill)} is not well; pulls and pushes do without"
+        said = f"Harbor's {', '.join(ill)} {_are(ill)} not well; pulls and pushes do without"
         return warned(said, detail, fix=fix)
     return passed(f"all {len(states)} components of Harbor are well", detail)
+
+
+def _are(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 # Two components have another name in Harbor's docker-compose.yml.
