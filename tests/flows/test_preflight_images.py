@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from mirror.settings import MAX_PLAN
 from scripts.world.images import ImageSpec, build
 from scripts.world.registry import Registry
 from scripts.world.seed import ACCEPT
@@ -326,3 +327,12 @@ def test_a_plan_comes_from_standard_input_too(carried: Carried, far: Registry) -
     assert json.loads(plan)["schema"] == "tkg-mirror/plan/v1"
     where = ("preflight", dest(far.host), "--plain-http", "--format", "json", "--plan", "-")
     assert statuses(run(*where, stdin=plan)) == good("plan")
+
+
+def test_a_plan_larger_than_any_is_refused_before_it_is_looked_into(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    with plan.open("wb") as file:
+        file.truncate(MAX_PLAN + 1)
+    ran = preflight("registry.invalid", "--plan", plan)
+    assert ran.code == 3
+    assert f"over {MAX_PLAN} bytes" in ran.err
