@@ -20,6 +20,7 @@ from mirror.preflight.handshakes import Trial, others, over_tls, trial
 from mirror.preflight.interface import Check, Verdict, failed, passed, untold, warned
 from mirror.preflight.member import Member
 from mirror.preflight.scene import Scene, Target
+from mirror.preflight.wording import counted
 from mirror.settings import VALID_AT_LEAST, VALID_BETTER
 from mirror.text import printable
 
@@ -41,8 +42,8 @@ def _complete(chain: Chain) -> Verdict:
     if chain.anchor is None:
         return _ends_nowhere(chain, detail)
     if chain.rooted:
-        count = len(chain.sent)
-        return passed(f"it sends a complete chain ({count} certificate{'s' * (count > 1)})", detail)
+        sent = counted(len(chain.sent), "certificate")
+        return passed(f"it sends a complete chain ({sent})", detail)
     name = chain.anchor.subject
     if chain.anchor in chain.sent:
         summary = f"what is trusted is {name}, which is no root: OpenSSL's clients refuse that"

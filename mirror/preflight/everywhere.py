@@ -42,7 +42,7 @@ def worst(scene: Scene, found: Sequence[tuple[str, Verdict]]) -> Verdict:
         return gravest
     looked = f"looked at {', '.join(each.address for each in seen)}"
     if len(seen) < len(known):
-        looked += f", and at none of {len(known) - len(seen)} more"
+        looked += f", and not at {len(known) - len(seen)} more"
         if gravest.status is Status.PASS:
             more = f" (at {len(seen)} of {len(known)} addresses)"
             gravest = replace(gravest, summary=f"{gravest.summary}{more}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from mirror.errors import Fault
 from mirror.preflight import harbor_api, writing
@@ -22,6 +22,7 @@ from mirror.preflight.project import Place, place, unread, wanted
 from mirror.preflight.scene import Scene
 from mirror.preflight.service import root
 from mirror.preflight.standing import GIVE, good, harbor_get, standing
+from mirror.preflight.wording import are
 
 _NOT_HARBOR = skipped("only Harbor has this")
 _FIRST = untold("cannot be told before REG-5 is mended")
@@ -135,7 +136,8 @@ def tags_stay(scene: Scene) -> Verdict:
         return untold(f"its rules for immutable tags are not readable: {rules.status}", rules.text)
     kept = "no tag is deleted by a retention policy"
     if count:
-        return passed(f"{kept}; {count} rules make tags immutable: what is pushed stays")
+        make = "one rule makes" if count == 1 else f"{count} rules make"
+        return passed(f"{kept}; {make} tags immutable: what is pushed stays")
     return passed(f"{kept}, and none is immutable")
 
 
@@ -195,19 +197,15 @@ def components_well(scene: Scene) -> Verdict:
     services = " ".join(_SERVICES.get(name, name) for name in vital or ill)
     fix = f"on its host: docker compose ps, and docker compose logs {services}"
     if vital:
-        said = f"Harbor's {', '.join(vital)} {_are(vital)} not well"
+        said = f"Harbor's {', '.join(vital)} {are(len(vital))} not well"
         return failed(said, detail, fix=fix)
     if absent := sorted(VITAL - states.keys()):
-        said = f"Harbor does not say how its {', '.join(absent)} {_are(absent)}"
+        said = f"Harbor does not say how its {', '.join(absent)} {are(len(absent))}"
         return untold(said, detail, fix="on its host: docker compose ps")
     if ill:
-        said = f"Harbor's {', '.join(ill)} {_are(ill)} not well; pulls and pushes do without"
+        said = f"Harbor's {', '.join(ill)} {are(len(ill))} not well; pulls and pushes do without"
         return warned(said, detail, fix=fix)
     return passed(f"all {len(states)} components of Harbor are well", detail)
-
-
-def _are(names: Sequence[str]) -> str:
-    return "is" if len(names) == 1 else "are"
 
 
 # Two components have another name in Harbor's docker-compose.yml.

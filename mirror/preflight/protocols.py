@@ -165,7 +165,7 @@ def _against_fips(scene: Scene, address: str, found: Versions) -> Verdict | None
     """What a FIPS build of Go (BoringCrypto) cannot do, if there is anything."""
     other = dict(scene.once(others)).get(address, scene.once(trial))
     if not isinstance(other, Trial):
-        return untold(UNSEEN, fix=other.hint)
+        return untold(UNSEEN)
     groups = _groups(other.chain.leaf)
     offers = [asked(scene, address, _V.TLSv1_2, _FIPS, group) for group in groups]
     wrong = next(filter(None, map(not_for_fips, other.chain.members)), "")

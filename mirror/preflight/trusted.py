@@ -10,6 +10,7 @@ from mirror.preflight.handshakes import Trial, fault_of, others, served, trial
 from mirror.preflight.interface import Check, Verdict, failed, passed, warned
 from mirror.preflight.scene import Scene
 from mirror.preflight.service import root
+from mirror.preflight.wording import advice
 from mirror.registry.chain import Reason
 
 _CA = "TKG_CUSTOM_IMAGE_REPOSITORY_CA_CERTIFICATE"
@@ -50,7 +51,7 @@ def _in_plain(scene: Scene) -> Verdict:
 def _fix(fault: RegistryFault) -> str:
     if "client certificate" in fault.fact:
         return f"{_NO_CLIENT}; {_OTHER_KEY}" if "no cipher" in fault.fact else _NO_CLIENT
-    return _PORT if "plain HTTP" in fault.fact else fault.hint
+    return _PORT if "plain HTTP" in fault.fact else advice(fault)
 
 
 def _hint(reason: Reason) -> str:
@@ -65,7 +66,7 @@ def _refused(scene: Scene, found: Trial) -> Iterator[Reason]:
     yield from found.refusals(scene.target.host)
     if found.wire.error is not None and not (found.wire.silent or found.wire.distrusted):
         fault = fault_of(scene, found.wire)
-        yield Reason(fault.fact, fault.hint)
+        yield Reason(fault.fact, advice(fault))
     yield from _wants_certificate(scene)
 
 

@@ -121,4 +121,4 @@ def test_more_addresses_than_are_looked_at_are_told(
     verdict = told("TLS-3", tmp_path, [leaf], server(elsewhere, leaf), root)
     assert verdict.status is Status.PASS
     assert verdict.summary.endswith("(at 1 of 2 addresses)")
-    assert verdict.detail.endswith("looked at 127.0.0.1, and at none of 1 more")
+    assert verdict.detail.endswith("looked at 127.0.0.1, and not at 1 more")
