@@ -36,10 +36,19 @@ def refuses(scene: Scene) -> Verdict:
     Harbor lets no robot cancel it (both measured). So where the manifest tells nothing, the
     operator is told how to ask by hand, and nothing is begun behind his back.
     """
+    found = scene.once(nobody)
+    return found if isinstance(found, Verdict) else _judged(scene, *found)
+
+
+def nobody(scene: Scene) -> tuple[Attempt, str] | Verdict:
+    """What a stranger comes to who tries to write, and with what Authorization, if any.
+
+    A verdict where he gets no token. Use it as ``scene.once(nobody)``.
+    """
     attempt = scene.once(writing.stranger)
     challenge = next((each for each in attempt.answer.challenges if each.scheme == "bearer"), None)
     if attempt.answer.status != 401 or challenge is None:
-        return _judged(scene, attempt, "", "without a login")
+        return attempt, ""
     if wrong := trouble(scene, challenge):
         return untold(f"a push needs a token, and {wrong.what}", fix=wrong.fix)
     # What is stored all the same is to be deleted again.
@@ -48,12 +57,12 @@ def refuses(scene: Scene) -> Verdict:
     header = bearer(given) if given.status == 200 else ""
     if not header:
         return passed("a stranger cannot push: no token for strangers")
-    again = writing.misnamed(scene.stranger, attempt.repository, header, lambda: header)
-    return _judged(scene, again, header, "with a token that anybody gets")
+    return writing.misnamed(scene.stranger, attempt.repository, header, lambda: header), header
 
 
-def _judged(scene: Scene, attempt: Attempt, header: str, how: str) -> Verdict:
+def _judged(scene: Scene, attempt: Attempt, header: str) -> Verdict:
     """What an attempt says, and the second question where it says yes: Harbor's yes is one."""
+    how = "with a token that anybody gets" if header else "without a login"
     detail = f"PUT of an invalid manifest to {attempt}"
     if attempt.reading is Reading.MAY and scene.once(product).name != HARBOR:
         attempt = _second(scene, attempt.repository, header)
