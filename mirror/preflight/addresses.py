@@ -12,6 +12,7 @@ from mirror.preflight.cluster import ClusterConfig
 from mirror.preflight.interface import Check, Verdict, failed, passed, warned
 from mirror.preflight.names import addresses, listed
 from mirror.preflight.scene import Scene
+from mirror.preflight.wording import are
 from mirror.registry.address import Address
 from mirror.settings import MAX_CIDRS
 from mirror.text import printable
@@ -70,16 +71,12 @@ def private(scene: Scene) -> Verdict:
     told = "\n".join(f"{each}: {kind(each) or 'RFC 1918'}" for each in judged)
     bad = [each for each in judged if kind(each)]
     if not bad:
-        return passed(f"{listed(judged)} {_are(judged)} in RFC 1918", told)
+        return passed(f"{listed(judged)} {are(len(judged))} in RFC 1918", told)
     fix = f"give it an address in {_RANGES}, and no other one in DNS"
     if len(judged) == 1:
         return failed(f"{bad[0]} is not in RFC 1918: {kind(bad[0])}", told, fix=fix)
-    some = f"{len(bad)} of {len(judged)} addresses are not in RFC 1918"
+    some = f"{len(bad)} of {len(judged)} addresses {are(len(bad))} not in RFC 1918"
     return failed(f"{some}: {listed([f'{each} ({kind(each)})' for each in bad])}", told, fix=fix)
-
-
-def _are(items: list[Address]) -> str:
-    return "is" if len(items) == 1 else "are"
 
 
 def families(scene: Scene) -> Verdict:

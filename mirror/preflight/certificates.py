@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from bom.errors import ReferenceFault
-from mirror.errors import RegistryFault
 from mirror.preflight.chains import (
     ANY_PURPOSE,
     SERVER_AUTH,
@@ -17,10 +15,12 @@ from mirror.preflight.chains import (
     weaknesses,
 )
 from mirror.preflight.clock import difference
-from mirror.preflight.handshakes import elsewhere, over_tls, trial, tried
+from mirror.preflight.everywhere import of_chains
+from mirror.preflight.handshakes import Trial, others, over_tls, trial
 from mirror.preflight.interface import Check, Verdict, failed, passed, untold, warned
 from mirror.preflight.member import Member
 from mirror.preflight.scene import Scene, Target
+from mirror.preflight.wording import counted
 from mirror.settings import VALID_AT_LEAST, VALID_BETTER
 from mirror.text import printable
 
@@ -34,13 +34,16 @@ _BUNDLE = "cat server.pem intermediate.pem > fullchain.pem, and serve that file"
 @over_tls
 def complete(scene: Scene) -> Verdict:
     """TLS-2. The server sends all but the root: clients fetch nothing (RFC 5246, 7.4.2)."""
-    chain = scene.once(trial).chain
+    return of_chains(scene, _complete)
+
+
+def _complete(chain: Chain) -> Verdict:
     detail = "\n".join(_remarks(chain))
     if chain.anchor is None:
         return _ends_nowhere(chain, detail)
     if chain.rooted:
-        count = len(chain.sent)
-        return passed(f"it sends a complete chain ({count} certificate{'s' * (count > 1)})", detail)
+        sent = counted(len(chain.sent), "certificate")
+        return passed(f"it sends a complete chain ({sent})", detail)
     name = chain.anchor.subject
     if chain.anchor in chain.sent:
         summary = f"what is trusted is {name}, which is no root: OpenSSL's clients refuse that"
@@ -84,8 +87,11 @@ def _remarks(chain: Chain) -> Iterator[str]:
 @over_tls
 def named(scene: Scene) -> Verdict:
     """TLS-3. Names and addresses of subjectAltName alone count (x509.VerifyHostname)."""
-    leaf = scene.once(trial).chain.leaf
     hosts = list(_hosts(scene))
+    return of_chains(scene, lambda chain: _named(chain.leaf, hosts))
+
+
+def _named(leaf: Member, hosts: Sequence[str]) -> Verdict:
     detail = printable(f"subjectAltName: {', '.join(leaf.alternatives) or 'none'}")
     for host in hosts:
         if not matches(leaf, host):
@@ -136,9 +142,9 @@ def valid(scene: Scene) -> Verdict:
 
 def _elsewhere(scene: Scene) -> Iterator[Member]:
     """Certificates of its other addresses, where they have others; what has none is for TLS-1."""
-    for seen in scene.once(elsewhere):
-        with suppress(RegistryFault):
-            yield from tried(scene, seen, scene.question.access.tls).chain.members
+    for _address, each in scene.once(others):
+        if isinstance(each, Trial):
+            yield from each.chain.members
 
 
 def _span(member: Member) -> str:
@@ -155,7 +161,10 @@ def _day(moment: datetime) -> str:
 @over_tls
 def strong(scene: Scene) -> Verdict:
     """TLS-5. Keys and signatures that Go and OpenSSL take, at every place of the chain."""
-    chain = scene.once(trial).chain
+    return of_chains(scene, _strong)
+
+
+def _strong(chain: Chain) -> Verdict:
     detail = "\n".join(
         f"{each.subject}: {each.key}, signed over {each.digest}" for each in chain.members
     )
@@ -178,7 +187,10 @@ _REISSUE = (
 @over_tls
 def usable(scene: Scene) -> Verdict:
     """TLS-6. The server's own certificate is one for servers, and no authority's."""
-    leaf = scene.once(trial).chain.leaf
+    return of_chains(scene, lambda chain: _usable(chain.leaf))
+
+
+def _usable(leaf: Member) -> Verdict:
     detail = "\n".join(_usage(leaf))
     if wrong := _unusable(leaf):
         return failed(wrong, detail, fix=_REISSUE)

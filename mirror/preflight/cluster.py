@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bom.errors import BomFault, shown
 from bom.limits import MAX_FILE_BYTES
-from bom.yamltree import MapNode, Node, Origin, Scalar, compose, decode, join_key
+from bom.yamltree import ListNode, MapNode, Node, Origin, Scalar, compose, decode, join_key
 from mirror.errors import InputFault, MachineFault
 from mirror.text import printable
 
@@ -63,13 +63,13 @@ class ClusterConfig:
 def read_cluster(path: Path) -> ClusterConfig:
     """Read one; raises InputFault (a BomFault with line and key where YAML is wrong).
 
-    Nested values (labels, lists) belong to no variable that is checked, and are left out.
+    Nested values (labels, lists) belong to no variable that is checked, and are left out. What
+    ``<<`` merges counts as written, as it does for TKG's reader.
     """
     origin = Origin(str(path))
-    root = _root(_read(path), origin)
     values, lines = dict[str, str](), dict[str, int]()
-    for written, node in root.entries.items():
-        name, line = _name(written), root.lines[written]
+    for written, (node, line) in _merged(_root(_read(path), origin), origin).items():
+        name = _name(written)
         if name in lines:
             found = f"it again, first on line {lines[name]} in other letters"
             raise origin.fault(line, join_key("", written), "each variable once", found)
@@ -77,6 +77,27 @@ def read_cluster(path: Path) -> ClusterConfig:
         if isinstance(node, Scalar) and not node.null:
             values[name] = node.text
     return ClusterConfig(str(path), values, lines)
+
+
+def _merged(mapping: MapNode, origin: Origin) -> dict[str, tuple[Node, int]]:
+    """A mapping's values and their lines, with those of its merge key (yaml.org/type/merge.html).
+
+    Its own win, and of several mappings the first. That this ends, and soon, is the matter of
+    ``compose``: aliases count with all that they unfold to, in number and depth.
+    """
+    lines = mapping.lines
+    found = {key: (node, lines[key]) for key, node in mapping.entries.items() if key != _MERGE}
+    merge = mapping.entries.get(_MERGE)
+    for each in merge.items if isinstance(merge, ListNode) else [merge] if merge else []:
+        if not isinstance(each, MapNode):
+            told = _kind(each)
+            raise origin.fault(lines[_MERGE], _MERGE, "a mapping to merge, or a list of them", told)
+        for key, value in _merged(each, origin).items():
+            found.setdefault(key, value)
+    return found
+
+
+_MERGE = "<<"
 
 
 def _name(written: str) -> str:

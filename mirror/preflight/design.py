@@ -14,6 +14,7 @@ from mirror.preflight.cluster import ClusterConfig
 from mirror.preflight.endpoints import REGION
 from mirror.preflight.flaws import Flaw, judged, of_aws_file, of_file
 from mirror.preflight.interface import Check, Verdict, skipped
+from mirror.preflight.wording import counted
 
 INTERNAL = "AWS_LOAD_BALANCER_SCHEME_INTERNAL"
 _TRUE = frozenset({"true", "True", "TRUE"})
@@ -112,8 +113,8 @@ def subnets(config: ClusterConfig) -> Verdict:
     vpc, write = config.get("AWS_VPC_ID"), "AWS_VPC_ID: vpc-..."
     missing = [] if vpc else [Flaw("AWS_VPC_ID", "the id of the offline VPC", write, grave=True)]
     flaws = [*missing, *_private(config), *_public(config)]
-    count = len(_needed(config))
-    return judged(config, flaws, f"{vpc} with {count} private subnets, and no public one")
+    private = counted(len(_needed(config)), "private subnet")
+    return judged(config, flaws, f"{vpc} with {private}, and no public one")
 
 
 def _needed(config: ClusterConfig) -> tuple[str, ...]:

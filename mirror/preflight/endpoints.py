@@ -81,7 +81,8 @@ def reachable(scene: Scene) -> Verdict:
     detail = "\n".join(map(_told, found))
     if bad:
         names = ", ".join(each.service for each in bad)
-        what = f"{len(bad)} of {len(REQUIRED)} endpoints of {region} fail from here: {names}"
+        fail = "fails" if len(bad) == 1 else "fail"
+        what = f"{len(bad)} of {len(REQUIRED)} endpoints of {region} {fail} from here: {names}"
         return failed(f"{what} ({bad[0].fault})", detail, fix=_fix(bad[0], region))
     s3 = found[-1]
     if s3.fault:

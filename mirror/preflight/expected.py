@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from bom.images import ImageSet, WantedImage
+from bom.images import BomFact, ImageSet, WantedImage
+from bom.model import BomKind
 from bom.reference import Reference
 from mirror.bundle.reader import Bundle
 from mirror.oci.digest import Digest
@@ -29,7 +30,8 @@ def of_bundle(file: Path) -> Expected:
             Awaited(image.reference, image.path, image.tag, image.digest, image.members)
             for image in contents.images
         )
-        return Expected(str(file), images, dict(bundle.inventory.blobs))
+        blobs = dict(bundle.inventory.blobs)
+        return Expected(str(file), images, blobs, lacking=lacking(contents.boms))
 
 
 def of_plan(
@@ -45,6 +47,7 @@ def of_plan(
         tuple(_awaited(image, pins, members) for image in images.images),
         platforms=tuple(Platform.parse(each) for each in platforms),
         create=f"tkg-mirror bundle create --plan {shlex.quote(file)} -o {NEW_BUNDLE}",
+        lacking=lacking(images.boms),
     )
 
 
@@ -56,7 +59,20 @@ def of_boms(files: Sequence[str], images: ImageSet) -> Expected:
         tuple(_awaited(image, {}, {}) for image in images.images),
         lists_members=False,
         create=f"tkg-mirror bundle create {named} -o {NEW_BUNDLE}",
+        lacking=lacking(images.boms),
     )
+
+
+def lacking(boms: Iterable[BomFact]) -> str:
+    """Which images of an installation these BOMs do not name; nothing where there are both kinds.
+
+    A TKG BOM has the management components, a TKr BOM a Kubernetes release: TKG needs one and
+    the other. An image list is neither.
+    """
+    missing = [kind for kind in BomKind if kind not in {each.kind for each in boms}]
+    if len(missing) == len(BomKind):
+        return "no BOM says that these are all that TKG needs"
+    return "".join(f"a {kind.spoken} would name more" for kind in missing)
 
 
 def _awaited(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mirror.preflight.interface import Verdict, failed, passed, untold
 from mirror.preflight.sought import Gap, Kind
+from mirror.preflight.wording import are, counted
 from mirror.settings import MAX_GAPS_SHOWN
 
 _WORDS = {
@@ -26,11 +27,13 @@ _FAILS = "find out why the registry fails, then run the same command again"
 class Tally:
     """How many things were looked for, and which of them are not as they should be."""
 
-    things: str
-    """In the plural: ``images``, ``members of 3 imgpkg bundles``."""
+    thing: str
+    """Of what kind, in the singular and with an s where there are more: ``image``."""
     asked: int
     gaps: tuple[tuple[str, Gap], ...]
     """Each with the name that people know it by."""
+    things: str = ""
+    """The plural where it is another."""
 
     def verdict(self, good: str, mend: str, notes: Iterable[str] = ()) -> Verdict:
         """``good`` is said where nothing is amiss; ``mend`` is the command that brings the rest.
@@ -53,7 +56,9 @@ class Tally:
         return passed(good, detail)
 
     def _of(self, count: int) -> str:
-        return f"{count} of {self.asked} {self.things} {'is' if count == 1 else 'are'}"
+        if self.asked == 1:
+            return f"the only {self.thing} is"
+        return f"{count} of {counted(self.asked, self.thing, self.things)} {are(count)}"
 
 
 def named(gaps: Iterable[tuple[str, Gap]]) -> list[str]:

@@ -6,11 +6,12 @@ import socket
 import ssl
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import wraps
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mirror.errors import Misbehaved, RegistryFault, Unreachable, Untrusted
 from mirror.preflight.chains import Chain, judged, refusals
@@ -27,6 +28,9 @@ from mirror.text import printable
 if TYPE_CHECKING:
     # Imported where it is needed: only a preflight over TLS needs it.
     from cryptography.x509 import Certificate
+
+Place = TypeVar("Place")
+Found = TypeVar("Found")
 
 _WHAT = "cannot look at its TLS"
 # Whatever a peer may still speak: this looks, and trusts nothing.
@@ -123,19 +127,30 @@ def places(scene: Scene) -> tuple[str, ...]:
         found = addresses(target.host, target.port, scene.seconds())
     except NoAddress as cause:
         raise _fault(scene, Unreachable, f"{target.host} has no address: {cause}") from None
-    return found[:MAX_ADDRESSES]
+    return found
+
+
+def hands(scene: Scene) -> tuple[Shaken, ...]:
+    """What each address sends to a client that takes anything, in their order; all at once.
+
+    At most MAX_ADDRESSES of them. Raises Unreachable where the name has none.
+    """
+    return at_once(lambda address: shaken(scene, address, anything()), scene.once(places))
+
+
+def at_once(look: Callable[[Place], Found], those: Sequence[Place]) -> tuple[Found, ...]:
+    """Look at several addresses in the time that the slowest of them takes."""
+    with ThreadPoolExecutor(MAX_ADDRESSES) as pool:
+        return tuple(pool.map(look, those[:MAX_ADDRESSES]))
 
 
 def served(scene: Scene) -> Shaken:
-    """What the first address that answers sends, to a client that takes anything.
+    """What the first address that answers sends.
 
     Raises Unreachable where none answers, and Untrusted where what answers shakes no hands.
     """
-    last = Shaken("", error=OSError("no address"))
-    for address in scene.once(places):
-        last = shaken(scene, address, anything())
-        if not last.silent:
-            break
+    seen = scene.once(hands)
+    last = next((each for each in seen if not each.silent), seen[-1])
     if last.error is not None:
         raise fault_of(scene, last)
     return last
@@ -147,11 +162,8 @@ def elsewhere(scene: Scene) -> tuple[Shaken, ...]:
     One that takes no connection is the matter of NET-6.
     """
     first = scene.once(served)
-    others = (each for each in scene.once(places) if each != first.address)
-    found = (shaken(scene, address, anything()) for address in others)
-    return tuple(
-        each for each in found if each.sent != first.sent and (each.sent or each.connected)
-    )
+    rest = (each for each in scene.once(hands) if each.address != first.address)
+    return tuple(each for each in rest if each.sent != first.sent and (each.sent or each.connected))
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +212,20 @@ def tried(scene: Scene, seen: Shaken, options: TlsOptions) -> Trial:
     if found.undecided and wire.error is not None and not wire.distrusted:
         raise fault_of(scene, wire)
     return Trial(found, wire)
+
+
+def others(scene: Scene) -> tuple[tuple[str, Trial | RegistryFault], ...]:
+    """``elsewhere`` by address, each tried as ``tried`` does, or why that cannot be."""
+
+    def look(seen: Shaken) -> tuple[str, Trial | RegistryFault]:
+        try:
+            if seen.error is not None:
+                raise fault_of(scene, seen)
+            return seen.address, tried(scene, seen, scene.question.access.tls)
+        except RegistryFault as fault:
+            return seen.address, fault
+
+    return at_once(look, scene.once(elsewhere))
 
 
 def _anchors(context: ssl.SSLContext, options: TlsOptions) -> list[Certificate]:

@@ -22,6 +22,7 @@ from mirror.preflight.project import Place, place, unread, wanted
 from mirror.preflight.scene import Scene
 from mirror.preflight.service import root
 from mirror.preflight.standing import GIVE, good, harbor_get, standing
+from mirror.preflight.wording import are
 
 _NOT_HARBOR = skipped("only Harbor has this")
 _FIRST = untold("cannot be told before REG-5 is mended")
@@ -135,7 +136,8 @@ def tags_stay(scene: Scene) -> Verdict:
         return untold(f"its rules for immutable tags are not readable: {rules.status}", rules.text)
     kept = "no tag is deleted by a retention policy"
     if count:
-        return passed(f"{kept}; {count} rules make tags immutable: what is pushed stays")
+        make = "one rule makes" if count == 1 else f"{count} rules make"
+        return passed(f"{kept}; {make} tags immutable: what is pushed stays")
     return passed(f"{kept}, and none is immutable")
 
 
@@ -167,7 +169,8 @@ def health(scene: Scene) -> Mapping[str, bool]:
     found = harbor_api.components(answer.json()) if answer.status == 200 else ()
     if not found:
         raise unread(scene, "its health", answer)
-    return {each.name: each.healthy for each in found}
+    ill = {each.name for each in found if not each.healthy}
+    return {each.name: each.name not in ill for each in found}
 
 
 def _components(scene: Scene) -> tuple[harbor_api.Component, ...]:
@@ -178,7 +181,11 @@ def _components(scene: Scene) -> tuple[harbor_api.Component, ...]:
 
 
 def components_well(scene: Scene) -> Verdict:
-    """REG-10. Harbor tells everybody how its components are."""
+    """REG-10. Harbor tells everybody how its components are; silence about one is no good word.
+
+    Its own answer names each of the vital ones (controller/health), so that one without them is
+    cut short, or another's.
+    """
     if scene.once(product).name != HARBOR:
         return _NOT_HARBOR
     states = scene.once(health)
@@ -190,9 +197,13 @@ def components_well(scene: Scene) -> Verdict:
     services = " ".join(_SERVICES.get(name, name) for name in vital or ill)
     fix = f"on its host: docker compose ps, and docker compose logs {services}"
     if vital:
-        return failed(f"Harbor's {', '.join(vital)} is not well", detail, fix=fix)
+        said = f"Harbor's {', '.join(vital)} {are(len(vital))} not well"
+        return failed(said, detail, fix=fix)
+    if absent := sorted(VITAL - states.keys()):
+        said = f"Harbor does not say how its {', '.join(absent)} {are(len(absent))}"
+        return untold(said, detail, fix="on its host: docker compose ps")
     if ill:
-        said = f"Harbor's {', '.join(ill)} is not well; pulls and pushes do without"
+        said = f"Harbor's {', '.join(ill)} {are(len(ill))} not well; pulls and pushes do without"
         return warned(said, detail, fix=fix)
     return passed(f"all {len(states)} components of Harbor are well", detail)
 

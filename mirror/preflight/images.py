@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from mirror.oci.digest import Digest
 from mirror.oci.manifest import Manifest
 from mirror.preflight.expected import NEW_BUNDLE
 from mirror.preflight.gaps import Tally, more
-from mirror.preflight.interface import Check, Verdict, skipped, untold, warned
+from mirror.preflight.interface import Check, Status, Verdict, skipped, untold, warned
 from mirror.preflight.scene import Expected, Scene
 from mirror.preflight.sought import Blob, Gap, Kind, Name, members_at, shown
 from mirror.preflight.survey import Survey, survey
+from mirror.preflight.wording import are, counted, every
 from mirror.settings import MAX_GAPS_SHOWN, MAX_SAME
 from mirror.text import human_size
 
@@ -52,9 +54,17 @@ def _there(scene: Scene, found: Survey) -> Verdict:
         else:
             gaps.append((str(name), gap))
     asked = len(found.sought.images) - len(absent)
-    good = f"all {asked} images of {found.sought.expected.origin} are there for anybody to pull"
+    whole = f"{every(asked, 'image')} of {found.sought.expected.origin}"
+    good = f"{whole} {are(asked)} there for anybody to pull"
     notes = absent[:MAX_GAPS_SHOWN] + more(len(absent))
-    return Tally("images", asked, tuple(gaps)).verdict(good, push(scene), notes)
+    verdict = Tally("image", asked, tuple(gaps)).verdict(good, push(scene), notes)
+    lacking = found.sought.expected.lacking
+    if verdict.status is Status.PASS and lacking:
+        return warned(f"{good}; {lacking}", verdict.detail, fix=_BOTH)
+    return replace(verdict, detail="\n".join(filter(None, (verdict.detail, lacking))))
+
+
+_BOTH = "give a bundle, plan or BOM files of both: the TKG BOM, and the TKr BOM of each Kubernetes"
 
 
 # --- IMG-2 ------------------------------------------------------------------------------------
@@ -75,8 +85,9 @@ def _meant(scene: Scene, found: Survey) -> Verdict:
     if not compared:
         return _uncompared(found)
     who = "find out who pushed these; then "
-    tally = Tally("images", compared, tuple(gaps))
-    good = f"all {compared} images have the digests of {found.sought.expected.origin}"
+    tally = Tally("image", compared, tuple(gaps))
+    have = "has the digest" if compared == 1 else "have the digests"
+    good = f"{every(compared, 'image')} {have} of {found.sought.expected.origin}"
     return tally.verdict(good, who + push(scene, overwrite=True))
 
 
@@ -137,8 +148,9 @@ def _platforms(scene: Scene, found: Survey) -> Verdict:
                 gaps.append((f"{found.image(name)}: {child}", Gap(Kind.WRONG, reason)))
     if not asked:
         return _none(found, "none of the images is an index")
-    good = f"all {len(asked)} images of {len(indexes)} indexes are there"
-    tally = Tally("images of indexes", len(asked), tuple(gaps))
+    whole = f"{every(len(asked), 'image')} of {counted(len(indexes), 'index', 'indexes')}"
+    tally = Tally("image of an index", len(asked), tuple(gaps), "images of indexes")
+    good = f"{whole} {are(len(asked))} there"
     return tally.verdict(good, push(scene, overwrite=True) + _if_sparse(found))
 
 
@@ -164,8 +176,9 @@ def _whole(scene: Scene, found: Survey) -> Verdict:
     gaps = [(f"{of[blob]}: {blob}", gap) for blob, gap in found.blobs.items() if gap]
     size = human_size(sum(each.size for each in {blob.descriptor for blob in found.blobs}))
     read = ", and each digest was read" if scene.question.deep else ""
-    good = f"all {len(found.blobs)} configurations and layers are there, {size}{read}"
-    tally = Tally("configurations and layers", len(found.blobs), tuple(gaps))
+    count, one, many = len(found.blobs), "configuration or layer", "configurations and layers"
+    good = f"{every(count, one, many)} {are(count)} there, {size}{read}"
+    tally = Tally(one, count, tuple(gaps), many)
     return tally.verdict(good, push(scene, overwrite=True), _left_out(found))
 
 
@@ -206,8 +219,11 @@ def _members(scene: Scene, found: Survey) -> Verdict:
     if not asked and not unread:
         return _none(found, "none of the images is an imgpkg bundle with members")
     taken = any(gap.kind is Kind.WRONG for _name, gap in gaps)
-    tally = Tally("members of imgpkg bundles", len(asked) + len(unread), (*gaps, *unread))
-    good = f"all {len(asked)} members of {len(found.members)} imgpkg bundles are beside them"
+    one, many = "member of an imgpkg bundle", "members of imgpkg bundles"
+    tally = Tally(one, len(asked) + len(unread), (*gaps, *unread), many)
+    whole = f"{every(len(asked), 'member')} of {counted(len(found.members), 'imgpkg bundle')}"
+    beside = "it" if len(found.members) == 1 else "them"
+    good = f"{whole} {are(len(asked))} beside {beside}"
     return tally.verdict(good, push(scene, overwrite=taken))
 
 

@@ -9,7 +9,19 @@ from dataclasses import dataclass
 from enum import Enum
 
 from mirror.preflight.chains import CURVES
-from mirror.preflight.handshakes import Shaken, anything, over_tls, served, shaken, trial
+from mirror.preflight.everywhere import UNSEEN, worst
+from mirror.preflight.handshakes import (
+    Shaken,
+    Trial,
+    anything,
+    at_once,
+    hands,
+    others,
+    over_tls,
+    served,
+    shaken,
+    trial,
+)
 from mirror.preflight.interface import Check, Status, Verdict, failed, passed, untold, warned
 from mirror.preflight.member import Member
 from mirror.preflight.scene import Scene
@@ -66,19 +78,20 @@ class Versions:
         return "\n".join(f"{name}: {found.value}" for name, found in self.offers.items())
 
 
-def versions(scene: Scene) -> Versions:
-    """A handshake for each version alone. Raises what ``served`` raises."""
-    scene.once(served)
+def versions(scene: Scene, address: str) -> Versions:
+    """A handshake for each version alone, with an address that shakes hands."""
     return Versions(
         {
-            "TLS 1.3": asked(scene, _V.TLSv1_3),
-            "TLS 1.2": asked(scene, _V.TLSv1_2, _GO),
-            **{name: asked(scene, version) for name, version in _OLD.items()},
+            "TLS 1.3": asked(scene, address, _V.TLSv1_3),
+            "TLS 1.2": asked(scene, address, _V.TLSv1_2, _GO),
+            **{name: asked(scene, address, version) for name, version in _OLD.items()},
         }
     )
 
 
-def asked(scene: Scene, version: ssl.TLSVersion, ciphers: str = "", group: str = "") -> Offer:
+def asked(
+    scene: Scene, address: str, version: ssl.TLSVersion, ciphers: str = "", group: str = ""
+) -> Offer:
     """Whether it takes just this version, with one of these suites, on this curve."""
     try:
         context = anything(version, version)
@@ -89,26 +102,39 @@ def asked(scene: Scene, version: ssl.TLSVersion, ciphers: str = "", group: str =
     except (ValueError, ssl.SSLError):
         # Built without it.
         return Offer.UNTOLD
-    return offer(shaken(scene, scene.once(served).address, context))
+    return offer(shaken(scene, address, context))
 
 
 @over_tls
 def spoken(scene: Scene) -> Verdict:
-    """TLS-7. TLS 1.2 or 1.3 with suites that Go has, nothing older; FIPS builds stop at 1.2."""
-    found = scene.once(versions)
+    """TLS-7. TLS 1.2 or 1.3 with suites that Go has, nothing older; FIPS builds stop at 1.2.
+
+    Each address is asked: with the same certificate, one may be another machine with other
+    settings. What shakes no hands at all is the matter of TLS-1.
+    """
+    first = scene.once(served).address
+    some = [each.address for each in scene.once(hands) if each.error is None]
+    found = zip(some, at_once(lambda address: _spoken(scene, address), some), strict=True)
+    return worst(scene, [("" if where == first else where, told) for where, told in found])
+
+
+def _spoken(scene: Scene, address: str) -> Verdict:
+    found = versions(scene, address)
     good = [name for name in ("TLS 1.3", "TLS 1.2") if name in found.those(Offer.YES)]
     lost = [name for name in ("TLS 1.3", "TLS 1.2") if name in found.those(Offer.UNTOLD)]
     if not good and not lost:
         summary = "it speaks neither TLS 1.3, nor TLS 1.2 with a cipher suite of TKG's clients"
         return failed(summary, str(found), fix=f"{_ENABLE}; {_SUITES}")
-    against = _against_fips(scene, found) if scene.question.fips else None
+    against = _against_fips(scene, address, found) if scene.question.fips else None
     if against and against.status is Status.FAIL:
         return against
     if lost:
-        return untold(f"whether it speaks {' and '.join(lost)} cannot be told", str(found))
+        summary = f"whether it speaks {' and '.join(lost)} cannot be told"
+        return untold(summary, str(found), fix=_AGAIN)
     return against or _old(found, good)
 
 
+_AGAIN = "run it again; where it stays so, see in its own log why it ends handshakes"
 _FIX_FIPS = (
     "serve TLS 1.2 with ECDHE and AES-GCM on P-256 or P-384 (in nginx, ssl_ciphers ECDHE+AESGCM,"
     " ssl_ecdh_curve prime256v1:secp384r1), and certificates with RSA 2048, 3072, 4096 or EC keys"
@@ -135,13 +161,16 @@ def _old(found: Versions, good: Sequence[str]) -> Verdict:
 # --- FIPS -------------------------------------------------------------------------------------
 
 
-def _against_fips(scene: Scene, found: Versions) -> Verdict | None:
+def _against_fips(scene: Scene, address: str, found: Versions) -> Verdict | None:
     """What a FIPS build of Go (BoringCrypto) cannot do, if there is anything."""
-    offers = [asked(scene, _V.TLSv1_2, _FIPS, group) for group in _groups(scene)]
-    members = scene.once(trial).chain.members
-    wrong = next(filter(None, map(not_for_fips, members)), "")
+    other = dict(scene.once(others)).get(address, scene.once(trial))
+    if not isinstance(other, Trial):
+        return untold(UNSEEN)
+    groups = _groups(other.chain.leaf)
+    offers = [asked(scene, address, _V.TLSv1_2, _FIPS, group) for group in groups]
+    wrong = next(filter(None, map(not_for_fips, other.chain.members)), "")
     if Offer.YES not in offers and Offer.UNTOLD not in offers:
-        wrong = _unshared(scene, found)
+        wrong = _unshared(scene, address, found)
     if wrong:
         summary = f"FIPS builds of TKG cannot speak with it: {wrong}"
         return failed(summary, str(found), fix=_FIX_FIPS)
@@ -150,19 +179,18 @@ def _against_fips(scene: Scene, found: Versions) -> Verdict | None:
     return None
 
 
-def _unshared(scene: Scene, found: Versions) -> str:
+def _unshared(scene: Scene, address: str, found: Versions) -> str:
     """What keeps a FIPS build from a handshake."""
     if found.offers["TLS 1.2"] is Offer.NO:
         return "they know nothing newer than TLS 1.2, and it does not speak that"
-    if asked(scene, _V.TLSv1_2, _FIPS) is Offer.YES:
+    if asked(scene, address, _V.TLSv1_2, _FIPS) is Offer.YES:
         return "it exchanges keys on no curve of P-256 and P-384"
     return "none of its cipher suites for TLS 1.2 is ECDHE with AES-GCM"
 
 
-def _groups(scene: Scene) -> tuple[str, ...]:
+def _groups(leaf: Member) -> tuple[str, ...]:
     """A key on P-521 can sign only for who knows that curve, and FIPS builds do."""
-    curve = scene.once(trial).chain.leaf.key.curve
-    return (*_GROUPS, "secp521r1") if curve == "P-521" else _GROUPS
+    return (*_GROUPS, "secp521r1") if leaf.key.curve == "P-521" else _GROUPS
 
 
 def not_for_fips(member: Member) -> str:

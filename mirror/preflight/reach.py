@@ -70,7 +70,8 @@ def answers(scene: Scene) -> Verdict:
     barred = [each for each in dead if not each.unrouted]
     if barred:
         fix = f"let port {port} of it answer, or take it out of DNS"
-        what = f"{len(barred)} of {len(tried)} addresses do not answer on port {port}"
+        do = "does" if len(barred) == 1 else "do"
+        what = f"{len(barred)} of {len(tried)} addresses {do} not answer on port {port}"
         return failed(f"{what}: {listed(barred)}", told, fix=fix, blocks=False)
     if dead:
         fix = "see from a node whether these answer, or take them out of DNS"
@@ -79,7 +80,8 @@ def answers(scene: Scene) -> Verdict:
     left = len(addresses(scene)) - len(tried)
     if left:
         fix = "give the name a few addresses"
-        return warned(f"{len(tried)} addresses answer, and {left} were not tried", told, fix=fix)
+        was = "was" if left == 1 else "were"
+        return warned(f"{len(tried)} addresses answer, and {left} {was} not tried", told, fix=fix)
     slowest = max(each.seconds for each in tried) * 1000
     what = f"{listed([each.address for each in tried])} on port {port} within {slowest:.1f} ms"
     return passed(f"connected to {what}", told)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from mirror.errors import Fault
 from mirror.preflight import harbor_api, writing
-from mirror.preflight.interface import Check, Verdict, failed, passed, untold
+from mirror.preflight.interface import Check, Verdict, failed, passed, untold, warned
 from mirror.preflight.products import HARBOR, product
 from mirror.preflight.project import place
 from mirror.preflight.scene import Scene
@@ -44,7 +44,7 @@ class Writes:
     @property
     def reading(self) -> Reading:
         """What the first repository says of the whole registry."""
-        if self.second and self.second.reading in (Reading.CACHE, Reading.READ_ONLY):
+        if self.second and self.second.reading in (Reading.CACHE, Reading.READ_ONLY, Reading.ODD):
             return self.second.reading
         return self.attempts[0].reading
 
@@ -63,12 +63,15 @@ def writes(scene: Scene) -> Writes:
         with suppress(Fault):
             scene.once(place)
     names, known = _to_try(scene), scene.once(voice)
-    first = _attempt(known, names[0])
+    nobody = known.whose.login is None
+    first = scene.once(writing.stranger) if nobody else _attempt(known, names[0])
     if first.reading is not Reading.MAY:
         return Writes((first,), len(names))
     if scene.once(product).name == HARBOR:
         return _rest(scene, known, names, Writes((first,), len(names)))
-    begun = Writes((first,), len(names), _attempt(known, names[0], writing.incomplete))
+    second = writing.stranger_again
+    again = scene.once(second) if nobody else _attempt(known, names[0], writing.incomplete)
+    begun = Writes((first,), len(names), again)
     told = begun.second is not None and begun.second.reading is not Reading.MAY
     return begun if told else _rest(scene, known, names, begun)
 
@@ -124,7 +127,11 @@ def may_write(scene: Scene) -> Verdict:
     where = f"project {one.partition('/')[0]}" if harbor else one
     if count > 1:
         where = f"{count} {'projects' if harbor else 'repositories'}"
-    return passed(f"{whose.name} may write to {where}", found.evidence)
+    said = f"{whose.name} may write to {where}"
+    if found.second and found.second.remains:
+        said = f"{said}; {writing.LEFT}: {found.second.remains}"
+        return warned(said, found.evidence, fix="delete it: its config is a blob that nobody has")
+    return passed(said, found.evidence)
 
 
 _OTHERS_MATTER = {
@@ -140,6 +147,7 @@ def _stored(_scene: Scene, _whose: Standing, found: Writes) -> Verdict | None:
     if wrong is None:
         return None
     said = f"it stores a manifest under a digest that is not its own ({wrong.answer.status})"
+    said += f"; {writing.LEFT}: {wrong.remains}" if wrong.remains else ""
     fix = "use a registry that verifies digests: pulls by digest cannot be trusted here"
     return failed(said, found.evidence, fix=fix)
 
@@ -176,12 +184,19 @@ _REFUSALS = {
 }
 
 
+_ODD = (
+    "see in the logs, of the registry and of a proxy before it, who answers a PUT of a manifest so"
+)
+
+
 def _unclear(_scene: Scene, _whose: Standing, found: Writes) -> Verdict | None:
     """No answer is no pass, for a single repository either."""
-    odd = [each for each in found.attempts if each.reading is Reading.ODD]
+    attempts = [*found.attempts, *([found.second] if found.second else [])]
+    odd = [each for each in attempts if each.reading is Reading.ODD]
     if odd:
         where, status = odd[0].repository, odd[0].answer.status
-        return untold(f"an attempt to write to {where} answered {status}", found.evidence)
+        said = f"an attempt to write to {where} answered {status}, which is neither yes nor no"
+        return untold(said, found.evidence, fix=_ODD)
     tried = len(found.attempts)
     if tried < found.wanted:
         said = f"only {tried} of {found.wanted} repositories could be tried"
@@ -211,7 +226,7 @@ def writable(scene: Scene) -> Verdict:
     if reading in (Reading.READ_ONLY, Reading.CACHE):
         return _maintenance(evidence, harbor=harbor, cache=reading is Reading.CACHE)
     if reading is Reading.ODD:
-        return untold("it does not say whether it takes writes", evidence)
+        return untold("it does not say whether it takes writes", evidence, fix=_ODD)
     if not known and not harbor:
         # Only Harbor speaks of its read-only mode before it asks who one is (measured).
         return scene.once(standing).lacking

@@ -19,6 +19,7 @@ from mirror.preflight.interface import (
     untold,
 )
 from mirror.preflight.scene import Scene
+from mirror.preflight.wording import advice
 from mirror.text import printable
 
 # Requirements that a person may waive, with a reason (the design's "should").
@@ -157,9 +158,9 @@ def _verdict(scene: Scene, check: Check, known: Mapping[str, Verdict]) -> Verdic
     try:
         return check.look(scene)
     except RegistryFault as fault:
-        return untold(_said(fault), fix=fault.hint)
+        return untold(_said(fault), fix=advice(fault))
     except Fault as fault:
-        return untold(str(fault), fault.fact, fix=fault.hint)
+        return untold(str(fault), fault.fact, fix=advice(fault))
 
 
 def _said(fault: RegistryFault) -> str:

@@ -117,6 +117,8 @@ class Expected:
     """False for BOM files, which do not tell an imgpkg bundle from another image."""
     create: str = ""
     """The command that makes a bundle of these images; empty where ``origin`` is one."""
+    lacking: str = ""
+    """Which images of TKG it cannot speak for, as a clause; empty where it has both BOMs."""
 
 
 @dataclass(frozen=True, slots=True)

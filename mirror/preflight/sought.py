@@ -15,6 +15,7 @@ from mirror.oci.manifest import Manifest
 from mirror.oci.mediatypes import is_foreign
 from mirror.oci.platform import UNKNOWN
 from mirror.preflight.scene import Awaited, Expected, Target
+from mirror.preflight.wording import advice
 from mirror.text import printable
 
 # The tag that imgpkg gives to a bundle's member says which one it is.
@@ -83,11 +84,11 @@ def gap_of(fault: Fault) -> Gap:
         # A hint about an account is no help to those who have none. Without a status it is
         # Harbor's sign for a project that is not there.
         kind = Kind.REFUSED if fault.status else Kind.MISSING
-        return Gap(kind, reason, "" if fault.status in (401, 403) else fault.hint)
+        return Gap(kind, reason, "" if fault.status in (401, 403) else advice(fault))
     if isinstance(fault, IntegrityFault):
         return Gap(Kind.WRONG, f"expected {printable(fault.expected)}, got {printable(fault.got)}")
     broken = isinstance(fault, Misbehaved) or not isinstance(fault, RegistryFault)
-    return Gap(Kind.BROKEN, reason, fault.hint) if broken else Gap(Kind.UNKNOWN, reason)
+    return Gap(Kind.BROKEN, reason, advice(fault)) if broken else Gap(Kind.UNKNOWN, reason)
 
 
 class Sought:

@@ -16,6 +16,7 @@ from typing import Any, TypeGuard
 from mirror.errors import Fault, Misbehaved, Side
 from mirror.preflight import harbor_api, writing
 from mirror.preflight.interface import Status, Verdict, failed, passed, skipped, untold
+from mirror.preflight.openness import nobody
 from mirror.preflight.products import HARBOR, product
 from mirror.preflight.scene import Scene
 from mirror.preflight.service import root
@@ -187,9 +188,34 @@ def _bearer(scene: Scene, login: Credentials, challenge: Challenge) -> Standing:
         verdict = failed("it does not take its own token service's token", taken.text, fix=fix)
         return Standing(verdict, challenge)
     said = f"grants {_listed(actions(told))}" if told is not None else "is opaque"
-    return Standing(
-        passed(f"its token service knows {name}", f"{detail}; the token {said}"), challenge, login
-    )
+    detail = f"{detail}; the token {said}"
+    if _distinguished(scene, header, login):
+        verdict = passed(f"its token service knows {name}", detail)
+    else:
+        said = f"whether it knows {name} is not told: it gives a stranger the same rights"
+        verdict = untold(said, detail, fix=f"{_CHECK}; or give it the right to push")
+    return Standing(verdict, challenge, login)
+
+
+def _distinguished(scene: Scene, header: str, login: Credentials) -> bool:
+    """Whether a token shows that the login counted, and is not what anybody gets.
+
+    It names the account, or somebody else than a stranger's token does; or strangers get none; or
+    it lets write where a stranger's does not. A service that takes no notice of logins has none
+    of these.
+    """
+    told = (claims(header) or {}).get("sub")
+    if told and told == login.username:
+        return True
+    other = scene.once(nobody)
+    if isinstance(other, Verdict):
+        return other.status is Status.PASS
+    attempt, anybodys = other
+    theirs = (claims(anybodys) or {}).get("sub")
+    if told and anybodys and told != theirs:
+        return True
+    mine = writing.misnamed(scene.account, attempt.repository, header, lambda: header)
+    return mine.reading is Reading.MAY and attempt.reading in (Reading.MAY_NOT, Reading.NO_PROJECT)
 
 
 def _listed(names: frozenset[str]) -> str:

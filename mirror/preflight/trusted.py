@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mirror.errors import Misbehaved, RegistryFault, Untrusted
+from mirror.errors import Misbehaved, RegistryFault, Unreachable, Untrusted
 from mirror.preflight.chains import strict_complaint
-from mirror.preflight.handshakes import Trial, elsewhere, fault_of, served, trial, tried
+from mirror.preflight.handshakes import Trial, fault_of, others, served, trial
 from mirror.preflight.interface import Check, Verdict, failed, passed, warned
 from mirror.preflight.scene import Scene
 from mirror.preflight.service import root
+from mirror.preflight.wording import advice
 from mirror.registry.chain import Reason
 
 _CA = "TKG_CUSTOM_IMAGE_REPOSITORY_CA_CERTIFICATE"
@@ -50,7 +51,7 @@ def _in_plain(scene: Scene) -> Verdict:
 def _fix(fault: RegistryFault) -> str:
     if "client certificate" in fault.fact:
         return f"{_NO_CLIENT}; {_OTHER_KEY}" if "no cipher" in fault.fact else _NO_CLIENT
-    return _PORT if "plain HTTP" in fault.fact else fault.hint
+    return _PORT if "plain HTTP" in fault.fact else advice(fault)
 
 
 def _hint(reason: Reason) -> str:
@@ -65,7 +66,7 @@ def _refused(scene: Scene, found: Trial) -> Iterator[Reason]:
     yield from found.refusals(scene.target.host)
     if found.wire.error is not None and not (found.wire.silent or found.wire.distrusted):
         fault = fault_of(scene, found.wire)
-        yield Reason(fault.fact, fault.hint)
+        yield Reason(fault.fact, advice(fault))
     yield from _wants_certificate(scene)
 
 
@@ -85,19 +86,14 @@ def _wants_certificate(scene: Scene) -> Iterator[Reason]:
 
 def _elsewhere(scene: Scene) -> Iterator[Reason]:
     """A name with several addresses is as good as the worst of them."""
-    for seen in scene.once(elsewhere):
-        if seen.error is not None:
-            fault = fault_of(scene, seen)
-            hint = _ALL_ADDRESSES if seen.silent else fault.hint
-            yield Reason(f"at {seen.address}: {fault.fact}", hint)
-            continue
-        try:
-            found = tried(scene, seen, scene.question.access.tls)
-        except (Untrusted, Misbehaved) as fault:
-            yield Reason(f"at {seen.address}: {fault.fact}", fault.hint)
-            continue
-        for each in found.refusals(scene.target.host):
-            yield Reason(f"at {seen.address}: {each.fact}", each.hint)
+    for address, each in scene.once(others):
+        if isinstance(each, Unreachable):
+            yield Reason(f"at {address}: {each.fact}", _ALL_ADDRESSES)
+        elif isinstance(each, RegistryFault):
+            yield Reason(f"at {address}: {each.fact}", _fix(each))
+        else:
+            for reason in each.refusals(scene.target.host):
+                yield Reason(f"at {address}: {reason.fact}", reason.hint)
 
 
 def _accepted(scene: Scene, found: Trial, detail: str) -> Verdict:

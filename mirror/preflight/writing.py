@@ -4,14 +4,15 @@ The first puts a manifest under a digest that is not its own: whoever may write 
 wrong, anybody else that he may not. A pull-through cache answers as if it took writes; the second
 puts a manifest whose blobs nobody has, which such a cache refuses in other words than a registry.
 An upload that is begun and cancelled would tell the same, and leaves a file at distribution 2.8
-(measured).
+(measured): nobody here begins one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum, auto
+from typing import Any
 
 from mirror.errors import RegistryFault
 from mirror.oci import mediatypes
@@ -19,6 +20,7 @@ from mirror.oci.digest import Digest
 from mirror.oci.strictjson import canonical
 from mirror.preflight.scene import Scene
 from mirror.registry.probe import Answer, Probe
+from mirror.text import printable
 
 # The TKG BOM's own image: whatever the release, a push makes this repository.
 _PROBABLE = "tkg-bom"
@@ -33,8 +35,23 @@ _INCOMPLETE = {
     },
     "layers": [],
 }
+# Of the specification and of Distribution: what is wrong with a manifest, said after its sender was
+# let in. An error without one of them may be a proxy's own, which knows nothing of rights.
+_COMPLAINTS = frozenset(
+    (
+        "BLOB_UNKNOWN",
+        "DIGEST_INVALID",
+        "MANIFEST_BLOB_UNKNOWN",
+        "MANIFEST_INVALID",
+        "MANIFEST_UNVERIFIED",
+        "SIZE_INVALID",
+        "TAG_INVALID",
+    )
+)
 _READ_ONLY = ("read only", "read-only", "readonly", "maintenance")
 _PROXY_PROJECT = ("proxy project", "proxy cache project")
+# What an operator must know where a question could not be taken back.
+LEFT = "what it was asked with could not be deleted"
 _FULL = "exceed the configured upper limit"
 
 
@@ -64,15 +81,19 @@ _STANDS = frozenset({Reading.CACHE, Reading.READ_ONLY, Reading.MAY_NOT})
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt to write to a repository. ``left`` says what became of what was stored."""
+    """One attempt to write to a repository. ``left`` says what became of what was stored.
+
+    ``remains`` names what is there still; empty for nothing.
+    """
 
     repository: str
     answer: Answer
     reading: Reading
     left: str = ""
+    remains: str = ""
 
     def __str__(self) -> str:
-        told = f"{self.repository}: {self.answer.status} {self.answer.text}".strip()
+        told = f"{self.repository}: {self.answer.status} {_words(self.answer)}".strip()
         return f"{told} ({self.left})" if self.left else told
 
 
@@ -88,6 +109,11 @@ def stranger(scene: Scene) -> Attempt:
     return misnamed(scene.stranger, repositories(scene)[0], "", str)
 
 
+def stranger_again(scene: Scene) -> Attempt:
+    """The second question, where ``stranger`` found that anybody may; once too."""
+    return incomplete(scene.stranger, repositories(scene)[0], "", str)
+
+
 def misnamed(
     probe: Probe, repository: str, authorization: str, eraser: Callable[[], str]
 ) -> Attempt:
@@ -97,11 +123,11 @@ def misnamed(
     Harbor 2.9.5); one that does not is rid of it at once.
     """
     answer = _put(probe, repository, _NOBODYS, b"{}", authorization)
-    left = ""
     reading = read(answer)
     if reading is Reading.STORED:
         left = _erase(probe, repository, (_NOBODYS, Digest.of(b"{}")), eraser)
-    return Attempt(repository, answer, reading, left)
+        return Attempt(repository, answer, reading, *left)
+    return Attempt(repository, answer, reading)
 
 
 def incomplete(
@@ -110,14 +136,19 @@ def incomplete(
     """Put a manifest whose blobs nobody has, by its own digest.
 
     A registry misses the blobs, 400 or 404; a cache takes no manifest at all, 405 (measured on
-    distribution 2.8.2). One that looks for no blobs stores it, which the specification allows.
+    distribution 2.8.2). One that looks for no blobs stores it, which the specification allows. Ask
+    only where the first question found somebody who may.
     """
     body = canonical(_INCOMPLETE)
     answer = _put(probe, repository, Digest.of(body), body, authorization)
-    reading, left = read(answer), ""
+    reading, left = read(answer), ("", "")
     if reading is Reading.STORED:
         left = _erase(probe, repository, (Digest.of(body),), eraser)
-    return Attempt(repository, answer, reading if reading in _STANDS else Reading.MAY, left)
+    if reading not in _STANDS:
+        # In which words blobs are missed is each registry's own; a failure is no word at all.
+        settled = reading is Reading.STORED or (400 <= answer.status < 500 and answer.status != 429)
+        reading = Reading.MAY if settled else Reading.ODD
+    return Attempt(repository, answer, reading, *left)
 
 
 def _put(probe: Probe, repository: str, digest: Digest, body: bytes, authorization: str) -> Answer:
@@ -128,23 +159,30 @@ def _put(probe: Probe, repository: str, digest: Digest, body: bytes, authorizati
 
 def _erase(
     probe: Probe, repository: str, digests: Iterable[Digest], eraser: Callable[[], str]
-) -> str:
-    """Delete what was stored; what came of it, in words."""
-    told = []
+) -> tuple[str, str]:
+    """Delete what was stored; in words what came of it, and the first of them if it remains.
+
+    The others are names under which it might be stored as well.
+    """
+    told, remains = [], []
     for digest in digests:
         try:
             path = f"/v2/{repository}/manifests/{digest}"
-            status = str(probe.ask("DELETE", path, authorization=eraser()).status)
+            status = probe.ask("DELETE", path, authorization=eraser()).status
+            gone, said = status < 300 or status == 404, f"answered {status}"
         except RegistryFault as fault:
-            status = fault.fact
-        told.append(f"DELETE of {str(digest)[:14]}... answered {status}")
-    return ", ".join(told)
+            gone, said = False, f"failed: {fault.fact}"
+        remains.append("" if gone else f"{repository}@{digest}")
+        told.append(f"DELETE of {str(digest)[:14]}... {said}")
+    return ", ".join(told), remains[0]
 
 
 def read(answer: Answer) -> Reading:
     """What an answer to an attempt means; pure.
 
-    Error codes are optional (distribution-spec, "Error Codes"), so statuses come first.
+    Error codes are optional (distribution-spec, "Error Codes"), so statuses come first. Where they
+    alone would say yes, or blame the repository, a code must say that a registry spoke: a 400 or
+    404 without one is as well a proxy's before it.
     """
     if 200 <= answer.status < 300:
         return Reading.STORED
@@ -154,7 +192,33 @@ def read(answer: Answer) -> Reading:
 
 def _invalid(answer: Answer) -> Reading:
     """Whoever is told that the content is wrong was let in before."""
-    return Reading.BAD_NAME if "NAME_INVALID" in answer.text else Reading.MAY
+    found = _codes(answer)
+    if "NAME_INVALID" in found:
+        return Reading.BAD_NAME
+    return Reading.MAY if found & _COMPLAINTS else Reading.ODD
+
+
+def _not_found(answer: Answer) -> Reading:
+    return Reading.NO_REPOSITORY if _codes(answer) else Reading.ODD
+
+
+def _codes(answer: Answer) -> frozenset[str]:
+    """The codes of an error in the specification's form; none where it has another."""
+    found = (each.get("code") for each in _errors(answer))
+    return frozenset(code for code in found if isinstance(code, str))
+
+
+def _errors(answer: Answer) -> list[dict[str, Any]]:
+    listed = answer.object().get("errors")
+    return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+
+
+def _words(answer: Answer) -> str:
+    """The first error's code and message, else all that was said; without what was sent."""
+    first = next(iter(_errors(replace(answer, body=answer.told or answer.body))), {})
+    told = [first.get(name) for name in ("code", "message")]
+    named = [each for each in told if isinstance(each, str) and each]
+    return printable(": ".join(named)) or answer.text
 
 
 def _unauthorized(answer: Answer) -> Reading:
@@ -182,6 +246,6 @@ _MEANINGS: dict[int, Callable[[Answer], Reading]] = {
     400: _invalid,
     401: _unauthorized,
     403: _forbidden,
-    404: lambda _answer: Reading.NO_REPOSITORY,
+    404: _not_found,
     405: _not_allowed,
 }

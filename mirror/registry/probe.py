@@ -119,15 +119,6 @@ class Probe:
         ask = Ask(method, url, f"cannot ask {self._wire.host}{path}", (), dict(headers or {}), body)
         return self._sent(ask, authorization, limit)
 
-    def at(self, location: str, method: str, authorization: str = "") -> Answer:
-        """The same at a place that the registry named, an upload's ``Location`` for instance.
-
-        Misbehaved where that is not on its own origin.
-        """
-        what = f"cannot ask {self._wire.host} where it sends"
-        url = self._wire.allowed(what, policy.upload, self._wire.root, self._wire.root, location)
-        return self._sent(Ask(method, url, what), authorization, MAX_ERROR_ANSWER)
-
     def manifest(self, repository: str, name: str, authorization: str = "") -> Answer:
         """A GET of a manifest by tag or digest, which accepts every type that there is."""
         accept = {"Accept": ACCEPT_MANIFESTS}

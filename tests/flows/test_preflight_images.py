@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from mirror.settings import MAX_PLAN
 from scripts.world.images import ImageSpec, build
 from scripts.world.registry import Registry
 from scripts.world.seed import ACCEPT
@@ -90,6 +91,22 @@ def test_a_world_that_was_pushed_is_there(
     ran = preflight(far.host, *carried.ways[way], *more)
     assert statuses(ran) == good(way), ran.out
     assert not any(check["unknown"] for check in said(ran).values())
+
+
+@pytest.mark.parametrize(("alone", "other"), [(0, "TKr BOM"), (1, "TKG BOM")])
+def test_one_bom_of_the_two_does_not_name_all_that_tkg_needs(
+    source: Source, far: Registry, alone: int, other: str
+) -> None:
+    given = ("--bom", source.boms[alone])
+    ran = preflight(far.host, *given)
+    found = said(ran)["IMG-1"]
+    assert found["status"] == "warn"
+    assert found["summary"].endswith(f"are there for anybody to pull; a {other} would name more")
+    assert "the TKr BOM of each Kubernetes" in found["fix"]
+    (told,) = (each for each in ran.json["requirements"] if each["id"] == "R5")
+    assert told["state"] == "met"
+    text = run("preflight", dest(far.host), "--plain-http", *given).out
+    assert "every image is there before the installation (warned IMG-1)" in " ".join(text.split())
 
 
 def test_where_tokens_are_asked_for_nobody_needs_a_password(
@@ -237,7 +254,8 @@ def test_a_member_that_is_lost_is_told_with_its_bundle_and_mended(
         assert run("bundle", "create", *given, "-o", tar, stdin=names).code == 0
     push = ("bundle", "push", tar, dest(registry.host), "--plain-http")
     assert run(*push).code == 0
-    five = {f"IMG-{number}": "pass" for number in range(1, 6)} | {"IMG-3": "skip"}
+    # No BOM says that this package is all that TKG needs.
+    five = {f"IMG-{number}": "pass" for number in range(2, 6)} | {"IMG-1": "warn", "IMG-3": "skip"}
     assert statuses(preflight(registry.host, "--bundle", tar)) == five
     _delete(registry, f"package/manifests/{APP.manifest.digest}")
     ran = preflight(registry.host, "--bundle", tar)
@@ -309,3 +327,12 @@ def test_a_plan_comes_from_standard_input_too(carried: Carried, far: Registry) -
     assert json.loads(plan)["schema"] == "tkg-mirror/plan/v1"
     where = ("preflight", dest(far.host), "--plain-http", "--format", "json", "--plan", "-")
     assert statuses(run(*where, stdin=plan)) == good("plan")
+
+
+def test_a_plan_larger_than_any_is_refused_before_it_is_looked_into(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    with plan.open("wb") as file:
+        file.truncate(MAX_PLAN + 1)
+    ran = preflight("registry.invalid", "--plan", plan)
+    assert ran.code == 3
+    assert f"over {MAX_PLAN} bytes" in ran.err

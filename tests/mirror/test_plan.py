@@ -15,6 +15,7 @@ from mirror.errors import InputFault, IntegrityFault
 from mirror.oci.digest import Digest
 from mirror.plan import contents_of, deliveries, fetches, totals
 from mirror.resolve import Resolution, Resolved
+from mirror.settings import MAX_PLAN
 from scripts.world.images import OCI, Blob, Image, ImageSpec, Layer, build, make_image
 from tests.mirror.bundle.small import graph_of, layer
 
@@ -189,6 +190,32 @@ def test_a_plan_with_a_wrong_shape_is_refused(key: str, value: object) -> None:
 def test_what_is_no_plan_at_all(raw: bytes) -> None:
     with pytest.raises(InputFault, match="not a plan"):
         planfile.parse(raw, "plan.json")
+
+
+def test_a_plan_of_ten_thousand_images_and_as_many_members_is_read() -> None:
+    """Names as long as the longest of TKG; blobs are counted in a plan, and not listed."""
+    tag, host = "v1.23.8_vmware.2-tkg.1-zshippable", "projects.registry.vmware.com/tkg"
+    images = []
+    for number in range(10_000):
+        path, digest = f"tanzu_core/some/component-{number:05}", str(Digest.of(b"%d" % number))
+        members = [str(Digest.of(b"%d.%d" % (number, each))) for each in range(10)]
+        images.append(
+            {
+                "reference": f"{host}/{path}:{tag}",
+                "repository": host,
+                "path": path,
+                "tag": tag,
+                "digest": digest,
+                "mediaType": "application/vnd.docker.distribution.manifest.list.v2+json",
+                "size": 1234,
+                "kind": "image" if number % 10 else "imgpkg-bundle",
+                "members": [] if number % 10 else sorted(members),
+                "places": [f"projects.packages.broadcom.com/tkg/{path}:{tag}@{digest}"],
+            }
+        )
+    raw = json.dumps({"schema": planfile.SCHEMA, "boms": [], "images": images}, indent=2).encode()
+    assert len(raw) < MAX_PLAN / 3
+    assert len(planfile.parse(raw, "plan.json").images.images) == 10_000
 
 
 def test_one_reference_pinned_to_two_digests_is_refused() -> None:

@@ -7,12 +7,16 @@ with presenting(tmp_path, leaf, middle) as fake:
 from __future__ import annotations
 
 import base64
+import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from mirror.errors import Side
 from mirror.preflight.authority import CA, authorities
@@ -94,3 +98,46 @@ def said(check_id: str, asked: Question) -> Verdict:
     check = replace(next(each for each in CHECKS if each.id == check_id), needs=())
     with Scene(asked) as scene:
         return examine(scene, [check], Rules()).findings[0].verdict
+
+
+# --- several addresses ------------------------------------------------------------------------
+
+
+@contextmanager
+def beside(fake: FakeRegistry, context: ssl.SSLContext | None) -> Iterator[None]:
+    """Another server at the same port of ::1, for handshakes alone; without TLS it hangs up."""
+    port = int(fake.host.rpartition(":")[2])
+    try:
+        listening = socket.create_server(("::1", port), family=socket.AF_INET6)
+    except OSError as cause:
+        pytest.skip(f"no second loopback address: {cause}")
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _address = listening.accept()
+                if context is None:
+                    connection.close()
+                    continue
+                with suppress(OSError), context.wrap_socket(connection, server_side=True) as tls:
+                    tls.recv(1)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield
+    finally:
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        listening.close()
+
+
+def at_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let HOST have two addresses, 127.0.0.1 and ::1."""
+    real, places = socket.getaddrinfo, ["127.0.0.1", "::1"]
+
+    def resolve(host: Any, port: Any, *rest: Any, **named: Any) -> Any:
+        hosts = places if host == HOST else [host]
+        return [each for host in hosts for each in real(host, port, *rest, **named)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)

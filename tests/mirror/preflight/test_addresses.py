@@ -99,9 +99,7 @@ def test_an_ipv6_address_alone_fails_and_says_what_it_is(
 def test_one_public_address_among_private_ones_fails_and_is_named(tmp_path: Path) -> None:
     found = named(private, tmp_path, "10.1.2.3", "203.0.113.7", "192.168.1.1")
     assert found.status is Status.FAIL
-    assert found.summary == (
-        "1 of 3 addresses are not in RFC 1918: 203.0.113.7 (for documentation)"
-    )
+    assert found.summary == ("1 of 3 addresses is not in RFC 1918: 203.0.113.7 (for documentation)")
     assert "10.1.2.3: RFC 1918" in found.detail.splitlines()
 
 

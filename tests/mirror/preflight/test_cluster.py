@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bom.errors import BomFault
@@ -69,6 +70,58 @@ def test_the_same_variable_twice_is_refused_with_both_lines(file: Path) -> None:
 def test_labels_and_lists_are_left_out(file: Path) -> None:
     found = read(file, "LABELS: {a: b}\nLIST: [1]\nCNI: calico\n")
     assert found.values == {"CNI": "calico"}
+
+
+def test_what_is_merged_counts_as_written_where_it_stands(file: Path) -> None:
+    text = ".base: &base\n  CNI: antrea\n  CLUSTER_PLAN: dev\n<<: *base\nCLUSTER_PLAN: prod\n"
+    found = read(file, text)
+    assert found.values == {"CNI": "antrea", "CLUSTER_PLAN": "prod"}
+    assert (found.lines["CNI"], found.lines["CLUSTER_PLAN"]) == (2, 5)
+
+
+def test_of_several_that_are_merged_the_first_wins_and_merges_are_followed(file: Path) -> None:
+    text = "a: &a {X: 1}\nb: &b {X: 2, Y: 2, Z: 2}\nc: &c {<<: *b, Z: 3}\n<<: [*a, *c]\nCNI:\n"
+    assert read(file, text).values == {"X": "1", "Y": "2", "Z": "3"}
+
+
+@given(st.dictionaries(st.sampled_from("ABCD"), st.sampled_from("123")), st.data())
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_merges_come_to_what_another_reader_has(
+    file: Path, own: dict[str, str], data: st.DataObject
+) -> None:
+    one, two = (data.draw(st.dictionaries(st.sampled_from("ABCD"), st.just(w))) for w in "xy")
+    text = f"one: &one {json.dumps(one)}\ntwo: &two {json.dumps(two)}\n<<: [*one, *two]\n"
+    text += "".join(f'{name}: "{value}"\n' for name, value in own.items())
+    known = yaml.safe_load(text)
+    assert read(file, text).values == {k: v for k, v in known.items() if isinstance(v, str)}
+
+
+@pytest.mark.parametrize("value", ["text", "[1]", "[{A: 1}, [2]]", ""])
+def test_what_is_no_mapping_cannot_be_merged(file: Path, value: str) -> None:
+    refusal = fault(file, f"CNI: antrea\n<<: {value}\n")
+    assert (refusal.line, refusal.key) == (2, "<<")
+    assert "a mapping to merge" in str(refusal)
+
+
+def test_a_merge_in_other_letters_is_refused_as_either_may_win(file: Path) -> None:
+    assert fault(file, "b: &b {cni: calico}\n<<: *b\nCNI: antrea\n").line in (1, 3)
+
+
+def test_merges_that_unfold_to_more_than_there_is_are_refused(file: Path) -> None:
+    lines = ["a0: &a0 {A: 1, B: 2}"]
+    lines += [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 12)]
+    refusal = fault(file, "\n".join([*lines, "<<: *a11"]))
+    assert "aliases written out" in refusal.found
+
+
+def test_many_merges_of_nothing_cost_no_more_than_their_number(file: Path) -> None:
+    names = "".join(f"N{n}: 1\n" for n in range(30_000))
+    found = read(file, f"a: &a {{}}\n{names}<<: [{', '.join(['*a'] * 100_000)}]\n")
+    assert len(found.values) == 30_000
+
+
+def test_a_merge_of_itself_is_refused(file: Path) -> None:
+    assert fault(file, "a: &a {<<: *a}\n").line == 1
 
 
 @pytest.mark.parametrize("word", ["1", "t", "T", "true", "TRUE", "True"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from mirror.preflight.standing import actions, claims
 from mirror.registry.credentials import Credentials, Secret
 from mirror.registry.tls import TlsOptions
 from scripts.world.registry import Registry
-from tests.fakes.behaviours import answer
+from tests.fakes.behaviours import Go, answer
 from tests.fakes.harbor import Harbor
 from tests.fakes.message import Reply, Request, error_reply
 from tests.fakes.registries import PASSWORD, USER
@@ -114,6 +115,48 @@ def test_an_opaque_token_counts_by_being_taken(fake: FakeRegistry) -> None:
     fake.require_bearer(ann=PASSWORD)
     assert look(fake.host, RIGHTS, login=ANN)["REG-3"].status is Status.PASS
     assert look(fake.host, RIGHTS, login=WRONG)["REG-3"].status is Status.FAIL
+
+
+@pytest.mark.parametrize("anonymous", [{"pull"}, {"pull", "push", "delete"}])
+@pytest.mark.parametrize("login", [ANN, WRONG])
+def test_an_opaque_token_that_anybody_gets_proves_no_login(
+    fake: FakeRegistry, login: tuple[str, str], anonymous: set[str]
+) -> None:
+    """A service that takes no notice of the login: right and wrong ones look alike."""
+    gate = fake.require_bearer()
+    gate.anonymous = frozenset(anonymous)
+
+    def deaf(request: Request, _go: object) -> Reply:
+        headers = {name: text for name, text in request.headers.items() if name != "authorization"}
+        return gate.stop(replace(request, headers=headers)) or Reply(500)
+
+    fake.on("GET", "^/token", deaf)
+    found = look(fake.host, RIGHTS, login=login)
+    assert found["REG-3"].unknown
+    assert "it gives a stranger the same rights" in found["REG-3"].summary
+    assert found["REG-3"].fix
+    # What the token may do is told all the same.
+    assert found["REG-4"].status is (Status.PASS if "push" in anonymous else Status.FAIL)
+
+
+def test_an_opaque_token_where_strangers_get_none_proves_the_login(fake: FakeRegistry) -> None:
+    gate = fake.require_bearer(ann=PASSWORD)
+
+    def strict(request: Request, go: Go) -> Reply:
+        return go() if "authorization" in request.headers else error_reply(401, "UNAUTHORIZED")
+
+    fake.on("GET", "^/token", strict)
+    fake.on("PUT", "/manifests/", lambda request, _go: gate.stop(request) or Reply(403))
+    assert look(fake.host, RIGHTS, login=ANN)["REG-3"].status is Status.PASS
+
+
+def test_a_token_that_names_the_account_needs_no_further_question(
+    token_registry: TokenRegistry,
+) -> None:
+    token_registry.tokens.users["ann"] = PASSWORD
+    token_registry.tokens.rights["ann"] = frozenset({"pull"})
+    found = look(token_registry.host, RIGHTS, login=ANN)
+    assert (found["REG-3"].status, found["REG-4"].status) == (Status.PASS, Status.FAIL)
 
 
 def test_a_registry_that_does_not_believe_its_own_token_service(fake: FakeRegistry) -> None:

@@ -265,6 +265,25 @@ def test_all_components_are_well(harbor: Harbor) -> None:
     assert (found.status, found.summary) == (Status.PASS, "all 8 components of Harbor are well")
 
 
+@pytest.mark.parametrize("missing", ["core", "database", "redis", "registry", "registryctl"])
+def test_a_vital_component_that_harbor_does_not_name_is_no_pass(
+    fake: FakeRegistry, missing: str
+) -> None:
+    names = ["core", "database", "jobservice", "portal", "redis", "registry", "registryctl"]
+    listed = [{"name": name, "status": "healthy"} for name in names]
+    pretend_harbor(fake)["/health"] = {"components": [e for e in listed if e["name"] != missing]}
+    found = look(fake.host, HARBOR)["REG-10"]
+    assert found.unknown
+    assert found.summary == f"Harbor does not say how its {missing} is"
+    assert found.fix
+
+
+def test_a_component_that_is_named_twice_is_as_well_as_the_worse(fake: FakeRegistry) -> None:
+    listed = [{"name": "core", "status": "unhealthy"}, {"name": "core", "status": "healthy"}]
+    pretend_harbor(fake)["/health"] = {"components": listed}
+    assert look(fake.host, HARBOR)["REG-10"].status is Status.FAIL
+
+
 def test_a_health_that_cannot_be_read_is_no_good_one(fake: FakeRegistry) -> None:
     answers = pretend_harbor(fake)
     odd: list[object] = [{}, {"components": []}, {"components": [{"name": "core"}]}, []]

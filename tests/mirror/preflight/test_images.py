@@ -155,7 +155,7 @@ def test_a_member_that_is_gone_is_told_with_its_bundle(
     said = look(full, expected)
     assert statuses(said) == told(expected, IMG_5="fail")
     verdict = said["IMG-5"].verdict
-    assert verdict.summary == "1 of 1 members of imgpkg bundles is not there"
+    assert verdict.summary == "the only member of an imgpkg bundle is not there"
     assert verdict.detail.startswith(f"air/gap/pkg:v1: air/gap/pkg@{digest}: not there")
     assert "--overwrite" not in verdict.fix
 

@@ -77,11 +77,12 @@ GAPS = st.lists(
 def test_silence_is_no_pass_and_what_was_found_outweighs_it(
     gaps: list[tuple[str, Gap]], more: int
 ) -> None:
-    verdict = Tally("images", len(gaps) + more, tuple(gaps)).verdict("good", "push it")
+    verdict = Tally("image", len(gaps) + more, tuple(gaps)).verdict("good", "push it")
     silent = [gap for _name, gap in gaps if gap.kind is Kind.UNKNOWN]
     if len(silent) < len(gaps):
         assert verdict.status is Status.FAIL
-        assert verdict.summary.startswith(f"{len(gaps) - len(silent)} of {len(gaps) + more} images")
+        told = f"{len(gaps) - len(silent)} of {len(gaps) + more} images"
+        assert verdict.summary.startswith("the only image" if len(gaps) + more == 1 else told)
         assert verdict.fix
     elif silent:
         assert verdict.status is Status.SKIP
@@ -95,17 +96,17 @@ def test_silence_is_no_pass_and_what_was_found_outweighs_it(
 
 def test_a_push_is_no_help_where_pulling_is_refused() -> None:
     refused, missing = Gap(Kind.REFUSED, "401"), Gap(Kind.MISSING, "404")
-    both = Tally("images", 2, (("a", refused), ("b", missing))).verdict("good", "push it")
+    both = Tally("image", 2, (("a", refused), ("b", missing))).verdict("good", "push it")
     assert both.summary == "2 of 2 images are refused without a login or not there"
     assert both.fix.startswith("let everybody pull")
     assert both.fix.endswith("; push it")
-    alone = Tally("images", 2, (("a", refused),)).verdict("good", "push it")
+    alone = Tally("image", 2, (("a", refused),)).verdict("good", "push it")
     assert "push it" not in alone.fix
 
 
 def test_what_is_broken_is_no_matter_of_a_push() -> None:
-    broken = Tally("images", 1, (("a", Gap(Kind.BROKEN, "no JSON")),)).verdict("good", "push it")
-    assert broken.summary == "1 of 1 images is not to be used"
+    broken = Tally("image", 1, (("a", Gap(Kind.BROKEN, "no JSON")),)).verdict("good", "push it")
+    assert broken.summary == "the only image is not to be used"
     assert broken.fix.startswith("ask the registry's operator")
     assert "push it" not in broken.fix
 

@@ -48,7 +48,7 @@ def test_one_dead_address_of_two_fails_and_the_rest_can_be_told(
 ) -> None:
     found = look(answers, f"registry.example:{listening}", at(tmp_path, "127.0.0.1", "::1"))
     assert found.status is Status.FAIL
-    assert "1 of 2 addresses do not answer" in found.summary
+    assert "1 of 2 addresses does not answer" in found.summary
     assert "::1: Connection refused" in found.summary
     assert not found.blocks
 

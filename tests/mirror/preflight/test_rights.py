@@ -17,7 +17,7 @@ from scripts.world.registry import Registry
 from tests.fakes.behaviours import Go, answer
 from tests.fakes.harbor import Harbor
 from tests.fakes.harbor_projects import ROLES
-from tests.fakes.message import Reply, Request
+from tests.fakes.message import Reply, Request, error_reply
 from tests.fakes.registries import HTPASSWD, PASSWORD, USER, ReadOnly
 from tests.fakes.simple import FakeRegistry
 from tests.fakes.token_server import TokenRegistry
@@ -103,6 +103,23 @@ def test_an_odd_answer_is_no_answer(fake: FakeRegistry, status: int) -> None:
     found = look(fake.host, RIGHTS)
     assert found["REG-4"].unknown
     assert found["REG-6"].unknown
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_a_refusal_in_no_words_of_a_registry_is_no_answer(fake: FakeRegistry, status: int) -> None:
+    """What nginx says of a request that it does not like: nothing about rights."""
+    fake.on("PUT", "/manifests/", answer(status, body=b"<html>Bad Request</html>"))
+    found = look(fake.host, RIGHTS)
+    assert (found["REG-4"].unknown, found["REG-6"].unknown) == (True, True)
+    assert f"answered {status}, which is neither yes nor no" in found["REG-4"].summary
+    assert "proxy" in found["REG-4"].fix
+
+
+def test_a_second_question_without_an_answer_is_no_pass(fake: FakeRegistry) -> None:
+    fake.on("PUT", "/manifests/sha256:(?!0000)", answer(503))
+    found = look(fake.host, RIGHTS)
+    assert (found["REG-4"].unknown, found["REG-6"].unknown) == (True, True)
+    assert "PUT of a manifest without its blobs to tkg/tkg-bom: 503" in found["REG-4"].detail
 
 
 def test_a_registry_whose_repositories_must_be_there_before(fake: FakeRegistry) -> None:
@@ -270,6 +287,14 @@ def test_a_registry_that_takes_manifests_without_their_blobs_is_rid_of_it(
     assert not any(place.manifests for place in fake.store.repositories.values())
 
 
+def test_a_manifest_without_blobs_that_stays_is_no_pass(fake: FakeRegistry) -> None:
+    fake.on("PUT", "/manifests/sha256:(?!0000)", answer(201))
+    fake.on("DELETE", "/manifests/", answer(405, "UNSUPPORTED"))
+    found = look(fake.host, RIGHTS)["REG-4"]
+    assert found.status is Status.WARN
+    assert "could not be deleted: tkg/tkg-bom@sha256:" in found.summary
+
+
 def test_no_check_leaves_a_file_in_an_open_registry(registry: Registry) -> None:
     before = files(registry.storage)
     look(registry.host, ALL, expected=expecting(IMAGES))
@@ -316,12 +341,22 @@ def test_a_stranger_of_harbor_needs_few_requests(harbor: Harbor) -> None:
 # --- readings -----------------------------------------------------------------------------------
 
 
+def said(code: str) -> str:
+    """An error of this code as the specification has it."""
+    return error_reply(400, code).body.decode()
+
+
 @pytest.mark.parametrize(
     ("status", "body", "challenge", "reading"),
     [
-        (400, "DIGEST_INVALID", None, Reading.MAY),
-        (400, "", None, Reading.MAY),
-        (400, "NAME_INVALID", None, Reading.BAD_NAME),
+        (400, said("DIGEST_INVALID"), None, Reading.MAY),
+        (400, said("MANIFEST_INVALID"), None, Reading.MAY),
+        (400, said("NAME_INVALID"), None, Reading.BAD_NAME),
+        (400, said("UNKNOWN"), None, Reading.ODD),
+        (400, "", None, Reading.ODD),
+        (400, "<html>DIGEST_INVALID</html>", None, Reading.ODD),
+        (400, '{"errors": [7, {"code": ["DIGEST_INVALID"]}, {}]}', None, Reading.ODD),
+        (400, '{"errors": {"code": "DIGEST_INVALID"}}', None, Reading.ODD),
         (401, "", 'Basic realm="harbor"', Reading.MAY_NOT),
         (401, "", None, Reading.MAY_NOT),
         (401, "project tkg not found", "", Reading.NO_PROJECT),
@@ -329,7 +364,8 @@ def test_a_stranger_of_harbor_needs_few_requests(harbor: Harbor) -> None:
         (403, "The system is in read only mode.", None, Reading.READ_ONLY),
         (403, "can not push artifact to a proxy project", None, Reading.PROXY_PROJECT),
         (403, "adding 2 Byte will exceed the configured upper limit", None, Reading.MAY),
-        (404, "NAME_UNKNOWN", None, Reading.NO_REPOSITORY),
+        (404, said("NAME_UNKNOWN"), None, Reading.NO_REPOSITORY),
+        (404, "<html>not found</html>", None, Reading.ODD),
         (405, "Method not allowed", None, Reading.READ_ONLY),
         (405, "UNSUPPORTED", None, Reading.CACHE),
         (201, "", None, Reading.STORED),

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
@@ -20,7 +17,17 @@ from mirror.registry.tls import TlsOptions
 from tests.fakes.certificate_cases import CASES
 from tests.fakes.certificates import HOST, LEAF, ROOT, dns, line, server
 from tests.fakes.simple import FakeRegistry
-from tests.mirror.preflight.safe import HERE, asking, by_name, presenting, question, said, trust
+from tests.mirror.preflight.safe import (
+    HERE,
+    asking,
+    at_both,
+    beside,
+    by_name,
+    presenting,
+    question,
+    said,
+    trust,
+)
 from tests.mirror.registry.conftest import resolver as resolver
 from tests.mirror.registry.peers import Peer, is_silent, resets, says
 
@@ -252,46 +259,6 @@ def test_a_chain_longer_than_any_is_not_looked_at(tmp_path: Path) -> None:
 
 
 # --- several addresses ------------------------------------------------------------------------
-
-
-@contextmanager
-def beside(fake: FakeRegistry, context: ssl.SSLContext | None) -> Iterator[None]:
-    """Another server at the same port of ::1, for handshakes alone; without TLS it hangs up."""
-    port = int(fake.host.rpartition(":")[2])
-    try:
-        listening = socket.create_server(("::1", port), family=socket.AF_INET6)
-    except OSError as cause:
-        pytest.skip(f"no second loopback address: {cause}")
-
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                connection, _address = listening.accept()
-                if context is None:
-                    connection.close()
-                    continue
-                with suppress(OSError), context.wrap_socket(connection, server_side=True) as tls:
-                    tls.recv(1)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield
-    finally:
-        listening.shutdown(socket.SHUT_RDWR)
-        thread.join()
-        listening.close()
-
-
-def at_both(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let HOST have two addresses, 127.0.0.1 and ::1."""
-    real = socket.getaddrinfo
-
-    def resolve(host: Any, port: Any, *rest: Any, **more: Any) -> Any:
-        hosts = ["127.0.0.1", "::1"] if host == HOST else [host]
-        return [each for host in hosts for each in real(host, port, *rest, **more)]
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
 
 
 @pytest.mark.parametrize("names", [dns("other.example"), dns(HOST)], ids=["bad", "good"])
