@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from bom.images import BomFact, ImageSet, WantedImage
+from bom.fact import BomFact
+from bom.images import ImageSet, WantedImage
 from bom.model import BomKind
 from bom.reference import Reference
 from mirror.bundle.reader import Bundle
