@@ -17,7 +17,7 @@ from mirror.ports import Move, Source
 from mirror.registry.client import Registry
 from mirror.registry.remote import Project
 from mirror.report.run import ImageResult, RunReport, ordered, reason_of
-from mirror.settings import MANIFESTS_AT_A_TIME, Settings
+from mirror.settings import ASK_FROM, MANIFESTS_AT_A_TIME, Settings
 from mirror.transfer.crew import Crew, Outcome
 from mirror.transfer.engine import Engine, Tally
 from mirror.transfer.limit import Limit
@@ -91,7 +91,8 @@ class Delivery:
         moves = deliveries(_places(missing), complete, _origins(missing))
         total = sum(move.descriptor.size for move in moves)
         self.listener(PhaseStarted("push", len(moves), total))
-        return self._engine(self._crew()).run(moves)
+        vouched = len(moves) >= ASK_FROM and self._publisher().vouched(missing)
+        return self._engine(self._crew(), vouched=vouched).run(moves)
 
     def _neighbours(self, images: Iterable[Publication]) -> Iterable[tuple[str, ImageGraph]]:
         """Where this very registry has images already: their blobs are mounted from there."""
@@ -100,9 +101,9 @@ class Delivery:
             if host == self.registry.host:
                 yield repository, image.graph
 
-    def _engine(self, crew: Crew) -> Engine:
+    def _engine(self, crew: Crew, *, vouched: bool = False) -> Engine:
         limit = Limit(self.settings.limit_rate, crew.stop)
-        project, retry = Project(self.registry), self._retry(crew)
+        project, retry = Project(self.registry, vouched=vouched), self._retry(crew)
         return Engine(self.source, project, self.place, crew, retry, self.listener, limit)
 
     def _publish(

@@ -212,6 +212,8 @@ SIGNAL_CHECK = 0.2
 PREFLIGHT_SECONDS = 50.0
 PREFLIGHT_REQUEST = 8.0
 PREFLIGHT_LEAST = 0.5
+# Blobs to bring from which it pays to see once whether a registry looks for them itself.
+ASK_FROM = 32
 # Transfers with which a run begins, seconds between two looks at how fast it is, how much faster
 # more of them must be to stay, and seconds until more are tried again. A first second at four is
 # what two cores on a fast link need anyway (measured).

@@ -181,9 +181,12 @@ class Registry:
         """True where an upload of this blob is under way, which ``upload`` goes on with."""
         return self._uploads.has(repository, descriptor)
 
-    def upload(self, repository: str, descriptor: Descriptor, content: Content) -> None:
-        """Store a blob; one attempt, which goes on where the one before it was cut, if it can."""
-        self._uploads.send(repository, descriptor, content)
+    def upload(self, repository: str, descriptor: Descriptor, content: Content) -> bool:
+        """Store a blob; one attempt, which goes on where the one before it was cut, if it can.
+
+        True where the answer names the digest under which the registry has it.
+        """
+        return self._uploads.send(repository, descriptor, content)
 
     def lost(self, repository: str, descriptor: Descriptor) -> RegistryFault:
         """The fault of a registry that took a blob and does not have it."""

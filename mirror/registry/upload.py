@@ -87,8 +87,10 @@ class Uploads:
         with self._lock:
             return (repository, descriptor.digest) in self._open
 
-    def send(self, repository: str, descriptor: Descriptor, content: Content) -> None:
+    def send(self, repository: str, descriptor: Descriptor, content: Content) -> bool:
         """Store a blob; one attempt, which goes on where the one before it was cut, if it can.
+
+        True where the answer names the digest under which the registry has it.
 
         The length is always stated: Harbor stores a body without one with size 0. A fault
         raised by ``content`` ends the request before its last byte, so nothing is committed.
@@ -97,11 +99,10 @@ class Uploads:
         session = self._resumed(repository, descriptor, what) or self._opened(repository, what)
         key = repository, descriptor.digest
         try:
-            self._send(session, descriptor, content, self._portion(key, session), what)
+            named = self._send(session, descriptor, content, self._portion(key, session), what)
         except _TooLarge:
             self._cancel(session)
-            self.send(repository, descriptor, content)
-            return
+            return self.send(repository, descriptor, content)
         except RegistryFault as fault:
             if fault.temporary and session.sent:
                 self.keep(repository, descriptor, session)
@@ -115,6 +116,7 @@ class Uploads:
         self._chunk = self._portion(key, session)
         self._strikes.clear()
         self._unasked.discard(what)
+        return named
 
     def close(self) -> None:
         """Give back the sessions that are still open, as far as that goes without waiting long."""
@@ -188,13 +190,12 @@ class Uploads:
 
     def _send(
         self, session: Session, descriptor: Descriptor, content: Content, chunk: int, what: str
-    ) -> None:
+    ) -> bool:
         if chunk and descriptor.size - session.sent > chunk:
             self._in_chunks(session, descriptor, content, chunk, what)
-            self._finish(session, descriptor, what)
-            return
+            return self._finish(session, descriptor, what)
         with content.open(session.sent) as pieces:
-            self._finish(session, descriptor, what, pieces)
+            return self._finish(session, descriptor, what, pieces)
 
     def _finish(
         self,
@@ -202,7 +203,7 @@ class Uploads:
         descriptor: Descriptor,
         what: str,
         pieces: Iterator[Piece] | None = None,
-    ) -> None:
+    ) -> bool:
         """The PUT that commits the blob, with all of it that is not there yet."""
         left = descriptor.size - session.sent
         url = _with_digest(session.url, descriptor)
@@ -212,6 +213,7 @@ class Uploads:
             if session.sent == descriptor.size and answer.status_code in _DISK:
                 self._struck(answer, what)
             self._answered(session, answer, left, what, 201)
+            return bool(answer.headers.get("docker-content-digest") == str(descriptor.digest))
 
     def _in_chunks(
         self, session: Session, descriptor: Descriptor, content: Content, chunk: int, what: str

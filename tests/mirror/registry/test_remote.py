@@ -138,6 +138,21 @@ def test_an_upload_under_way_is_gone_on_with_and_no_other_is_begun(fake: FakeReg
         assert asked(fake) == ["PUT", "HEAD"]
 
 
+@pytest.mark.parametrize("named", [True, False], ids=["digest named", "no digest"])
+def test_a_registry_that_looks_itself_is_not_asked_after_an_upload(
+    fake: FakeRegistry, *, named: bool
+) -> None:
+    """Unless its answer does not say under which digest it has the blob."""
+    if not named:
+        fake.on("PUT", "/blobs/uploads/", drop_header("Docker-Content-Digest"))
+    with reach(fake.host, side=Side.DESTINATION) as registry:
+        sink = Project(registry, vouched=True)
+        filled(sink, "p/a", noise(1))
+        asked(fake)
+        filled(sink, "p/a", noise(2))
+        assert asked(fake) == ["MOUNT", "PUT", *([] if named else ["HEAD"])]
+
+
 def test_distribution_opens_the_upload_in_answer_to_the_mount(registry: RealRegistry) -> None:
     with reach(registry.host, side=Side.DESTINATION) as client:
         sink = Project(client)
