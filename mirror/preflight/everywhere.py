@@ -37,10 +37,12 @@ def worst(scene: Scene, found: Sequence[tuple[str, Verdict]]) -> Verdict:
     address, gravest = min(found, key=lambda each: _GRAVEST.index(each[1].status))
     if address:
         gravest = replace(gravest, summary=f"at {address}: {gravest.summary}")
-    seen, known = scene.once(hands), scene.once(places)
+    known = scene.once(places)
     if len(known) == 1:
         return gravest
-    looked = f"looked at {', '.join(each.address for each in seen)}"
+    # One that takes no connection is the matter of NET-6, and one that shakes no hands of TLS-1.
+    seen = [each.address for each in scene.once(hands) if each.error is None]
+    looked = f"looked at {', '.join(seen)}"
     if len(seen) < len(known):
         looked += f", and not at {len(known) - len(seen)} more"
         if gravest.status is Status.PASS:

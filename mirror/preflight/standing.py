@@ -68,7 +68,12 @@ def standing(scene: Scene) -> Standing:
     """Try the credentials; use it as ``scene.once(standing)``."""
     challenge = scene.once(asked)
     if challenge is None:
-        return Standing(skipped("it asks nobody for a login"))
+        written = scene.once(writing.stranger)
+        if written.reading is not Reading.ODD:
+            return Standing(skipped("it asks nobody for a login"))
+        # A proxy's word, for one: behind it there may be somebody who asks.
+        what = f"whether it asks for a login is not told: a PUT answered {written.answer.status}"
+        return Standing(untold(what, str(written), fix="see REG-4"))
     login = scene.login
     if login is None:
         return Standing(skipped("no credentials were given", fix=GIVE), challenge)

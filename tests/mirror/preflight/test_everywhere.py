@@ -110,6 +110,18 @@ def test_an_address_that_shakes_no_hands_keeps_it_from_a_pass(
     verdict = told(check, tmp_path, [leaf], None, root)
     assert verdict.unknown
     assert verdict.summary == "at ::1: nothing is to be seen of its certificates: see TLS-1"
+    assert verdict.detail.endswith("looked at 127.0.0.1, and not at 1 more")
+
+
+def test_a_pass_says_at_how_many_addresses_where_one_takes_no_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_both(monkeypatch)
+    root, leaf = line(ROOT, LEAF)
+    with presenting(tmp_path, leaf) as fake:
+        verdict = said("TLS-7", question(by_name(fake), trust(tmp_path, root)))
+    assert verdict.status is Status.PASS
+    assert verdict.summary.endswith("(at 1 of 2 addresses)")
 
 
 def test_more_addresses_than_are_looked_at_are_told(
