@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from mirror.errors import Side
 from mirror.registry.access import Access
 from mirror.registry.remote import Project, Registries
 from scripts.world.registry import Registry as RealRegistry
-from tests.fakes.behaviours import answer
+from tests.fakes.behaviours import answer, with_headers
 from tests.fakes.content import Given
 from tests.fakes.simple import FakeRegistry
 from tests.mirror.registry.reach import (
@@ -144,7 +146,7 @@ def test_a_registry_that_looks_itself_is_not_asked_after_an_upload(
 ) -> None:
     """Unless its answer does not say under which digest it has the blob."""
     if not named:
-        fake.on("PUT", "/blobs/uploads/", drop_header("Docker-Content-Digest"))
+        fake.on("PUT", "/blobs/uploads/", with_headers(Docker_Content_Digest=""))
     with reach(fake.host, side=Side.DESTINATION) as registry:
         sink = Project(registry, vouched=True)
         filled(sink, "p/a", noise(1))
