@@ -13,6 +13,10 @@ from mirror.ports import Piece
 from mirror.registry.pace import Dripping, Pace
 from mirror.settings import DIRECT_READ_FROM, RECEIVE_BUFFER
 
+# The name under which a response has what to call when its body was read past the HTTP library;
+# it has none where the connection is not ours to keep.
+ALL_READ = "all_read"
+
 
 class Cut(Exception):
     """The body ended or stalled too early; stays inside this room."""
@@ -23,7 +27,7 @@ def pieces(
 ) -> Iterator[Piece]:
     """The body as it comes; a piece is valid until the next one is asked for.
 
-    ``direct`` allows to read a large one past the HTTP library, which costs its connection.
+    ``direct`` allows to read a large one past the HTTP library.
 
     Raises Cut where fewer than ``size`` bytes come, or too few in ``window`` seconds of waiting;
     more than ``size`` are passed on, so that the check behind this sees them. What is raised
@@ -42,8 +46,15 @@ def pieces(
         for view in _receive(raw, size - received, window):
             received += len(view)
             yield view
+        if received == size and "close" not in response.headers.get("connection", "").lower():
+            # Before the iterator goes: it would close the connection.
+            response.extensions.get(ALL_READ, _nothing)()
     if received < size:
         raise Cut(f"the connection ended after {received} of {size} bytes")
+
+
+def _nothing() -> None:
+    pass
 
 
 def _direct_socket(response: httpx.Response, size: int) -> socket.socket | None:

@@ -35,6 +35,9 @@ class Wire(Protocol):
         """Close it, whatever it does."""
 
 
+Ended = Callable[[Wire | None], None]
+
+
 class Pool:
     """Connections to any origin, by one way out. Thread-safe."""
 
@@ -47,8 +50,11 @@ class Pool:
         self._closed = False
         self._lock = threading.Lock()
 
-    def exchange(self, request: httpcore.Request) -> tuple[httpcore.Response, Callable[[], None]]:
-        """The answer, its body unread, and what to call once its stream is closed."""
+    def exchange(self, request: httpcore.Request) -> tuple[httpcore.Response, Ended]:
+        """The answer, its body unread, and what to call once its stream is closed.
+
+        That takes a connection to keep in the place of the one that was used, or None.
+        """
         origin = request.url.origin
         place = origin.scheme, origin.host, origin.port
         wire = self._taken(place) or self._opened(origin)
@@ -57,7 +63,7 @@ class Pool:
         except BaseException:
             self._drop(wire)
             raise
-        return answer, lambda: self._ended(place, wire)
+        return answer, lambda again: self._ended(place, wire, again)
 
     def close(self) -> None:
         """Close every connection; whoever uses one fails."""
@@ -84,12 +90,15 @@ class Pool:
             self._open.add(wire)
         return wire
 
-    def _ended(self, place: Place, wire: Wire) -> None:
+    def _ended(self, place: Place, used: Wire, again: Wire | None) -> None:
         """Keep a connection for the next request, if it can take one and there is room."""
-        if wire.is_idle():
-            with self._lock:
+        wire = again or used
+        with self._lock:
+            self._open.discard(used)
+            if not self._closed and (again or used.is_idle()):
+                self._open.add(wire)
                 waiting = self._waiting.setdefault(place, deque())
-                if not self._closed and len(waiting) < self._keep:
+                if len(waiting) < self._keep:
                     waiting.append(wire)
                     return
         self._drop(wire)

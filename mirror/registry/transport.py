@@ -10,8 +10,9 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from math import inf
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
@@ -20,8 +21,9 @@ import httpcore
 import httpx
 
 from mirror.registry import address, lookup
+from mirror.registry.body import ALL_READ
 from mirror.registry.pace import Dripping, Pace, left
-from mirror.registry.pool import Pool
+from mirror.registry.pool import Ended, Pool
 from mirror.settings import MAX_HEAD, WRITE_PIECE
 
 # All that httpcore raises for a peer's or a network's sake; it has no class above them. httpx has
@@ -77,17 +79,21 @@ class Transport:
             content=request.stream,
             extensions=request.extensions,
         )
+        pool = self._pool(url)
         with _renamed(request):
-            answer, ended = self._pool(url).exchange(asked)
-        wire = answer.extensions.get("network_stream")
+            answer, ended = pool.exchange(asked)
+        body, extensions = _Body(answer.stream, request, ended), dict(answer.extensions)
+        wire = extensions.get("network_stream")
         if isinstance(wire, _Stream):
             wire.answered()
+            if pool is self._direct:
+                extensions[ALL_READ] = partial(body.all_read, asked.url.origin, wire)
         return httpx.Response(
             answer.status,
             headers=answer.headers,
-            stream=_Body(answer.stream, request, ended),
+            stream=body,
             request=request,
-            extensions=answer.extensions,
+            extensions=extensions,
         )
 
     def close(self) -> None:
@@ -140,19 +146,50 @@ def _renamed(request: httpx.Request) -> Iterator[None]:
 class _Body(httpx.SyncByteStream):
     """A body under the name by which httpx knows one."""
 
-    def __init__(self, stream: Any, request: httpx.Request, ended: Callable[[], None]) -> None:
-        """``ended`` is called once, when the stream is closed."""
+    def __init__(self, stream: Any, request: httpx.Request, ended: Ended) -> None:
+        """``ended`` is called when the stream is closed."""
         self._stream = stream
         self._request = request
         self._ended = ended
+        self._again: _Again | None = None
 
     def __iter__(self) -> Iterator[bytes]:
         with _renamed(self._request):
             yield from self._stream
 
+    def all_read(self, origin: httpcore.Origin, wire: _Stream) -> None:
+        """Somebody read all of it past httpcore, which would close what it believes half read."""
+        if not wire.pending:
+            self._again = _Again(origin, wire.handed_over())
+
     def close(self) -> None:
         self._stream.close()
-        self._ended()
+        self._ended(self._again)
+
+
+class _Again:
+    """A connection that can take another request, though httpcore saw no end of the last one."""
+
+    def __init__(self, origin: httpcore.Origin, stream: _Stream) -> None:
+        self._stream = stream
+        self._inner = httpcore.HTTP11Connection(origin, stream)
+        self._fresh = True
+
+    def handle_request(self, request: httpcore.Request) -> httpcore.Response:
+        self._fresh = False
+        return self._inner.handle_request(request)
+
+    def is_idle(self) -> bool:
+        return self._inner.is_idle()
+
+    def has_expired(self) -> bool:
+        # httpcore looks only at one that it knows to be idle.
+        return (
+            self._stream.get_extra_info("is_readable") if self._fresh else self._inner.has_expired()
+        )
+
+    def close(self) -> None:
+        self._inner.close()
 
 
 class Backend(httpcore.NetworkBackend):
@@ -239,6 +276,7 @@ class _Stream(httpcore.NetworkStream):
         self._head = 0
         """Bytes that came since the last word of a request, until its answer is understood."""
         self._heading = True
+        self._mine = True
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         with self._pace.waiting():
@@ -253,6 +291,17 @@ class _Stream(httpcore.NetworkStream):
                 # h11 bounds one head, and there may be any number of "100 Continue" before it.
                 raise httpcore.RemoteProtocolError("its answer does not begin")
         return found
+
+    @property
+    def pending(self) -> bool:
+        """True where TLS has more bytes than were asked for: nobody knows what they are."""
+        tls = self.get_extra_info("ssl_object")
+        return bool(tls and tls.pending())
+
+    def handed_over(self) -> _Stream:
+        """The same connection for another owner; from now on this one cannot close it."""
+        self._mine = False
+        return _Stream(self._inner)
 
     def answered(self) -> None:
         """The head of an answer is over: what comes now is its body."""
@@ -279,7 +328,8 @@ class _Stream(httpcore.NetworkStream):
             raise fault(str(cause)) from None
 
     def close(self) -> None:
-        self._inner.close()
+        if self._mine:
+            self._inner.close()
 
     def start_tls(
         self,

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import httpcore
 import pytest
 
 from mirror.registry.pool import Pool, Wire
+from mirror.registry.tls import TlsOptions
 from mirror.registry.transport import Backend
+from mirror.settings import DIRECT_READ_FROM
+from tests.fakes.simple import FakeRegistry
+from tests.mirror.registry.reach import REPOSITORY, blob_of, noise, reach, read, shelve
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -37,14 +43,22 @@ class Server:
             threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
 
     def _serve(self, peer: socket.socket) -> None:
+        with suppress(ConnectionError):
+            self._answer_all(peer)
+
+    def _answer_all(self, peer: socket.socket) -> None:
         number = 0
         while request := peer.recv(65536):
             number += request.count(b"\r\n\r\n")
-            reply = self._answer(number)
+            reply = self.reply(number, request)
             if reply is None:
                 peer.shutdown(socket.SHUT_RDWR)
                 return
             peer.sendall(reply)
+
+    def reply(self, number: int, request: bytes) -> bytes | None:
+        """The answer to a connection's request of this number."""
+        return self._answer(number)
 
     def close(self) -> None:
         self._listener.close()
@@ -88,7 +102,7 @@ def ask(pool: Pool, url: str, *, read: bool = True) -> int:
     if read:
         assert answer.read() == b"ok"
     answer.close()
-    ended()
+    ended(None)
     return answer.status
 
 
@@ -147,7 +161,7 @@ def test_no_more_connections_wait_than_are_to_be_kept(
     for answer, ended in busy:
         answer.read()
         answer.close()
-        ended()
+        ended(None)
     assert [wire.is_idle() for wire in made] == [True, True, False, False]
 
 
@@ -157,7 +171,7 @@ def test_after_the_end_nothing_is_kept(pool: Pool, server: Server, made: list[Wi
     answer.read()
     answer.close()
     pool.close()
-    ended()
+    ended(None)
     assert not any(wire.is_idle() for wire in made)
 
 
@@ -166,3 +180,96 @@ def test_many_threads_never_share_a_connection(pool: Pool, server: Server) -> No
     with ThreadPoolExecutor(8) as crew:
         statuses = list(crew.map(lambda _number: ask(pool, server.url), range(800)))
     assert statuses == [200] * 800
+
+
+# --- a body that was read past the HTTP library --------------------------------------------------
+
+
+class Blobs(Server):
+    """A registry with one large blob under any name; ``more`` is in the head of a GET's answer,
+    ``behind`` follows its body.
+    """
+
+    content = noise(DIRECT_READ_FROM + 12345)
+    blob = blob_of(content)
+
+    def __init__(self, more: bytes = b"", behind: bytes = b"") -> None:
+        self._more = more
+        self._behind = behind
+        super().__init__()
+
+    @property
+    def host(self) -> str:
+        return self.url.removeprefix("http://").rstrip("/")
+
+    def reply(self, number: int, request: bytes) -> bytes:
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n" % len(self.content)
+        if request.startswith(b"HEAD"):
+            return head + b"\r\n"
+        return head + self._more + b"\r\n" + self.content + self._behind
+
+
+def read_and_ask(peer: Blobs, *, times: int = 1) -> None:
+    """Read the blob, and ask for it after that, on whichever connection."""
+    with reach(peer.host) as registry:
+        for _ in range(times):
+            assert read(registry, peer.blob) == peer.content
+            assert registry.has_blob(REPOSITORY, peer.blob)
+
+
+@pytest.fixture
+def blobs() -> Iterator[type[Blobs]]:
+    made: list[Blobs] = []
+
+    class Closed(Blobs):
+        def __init__(self, more: bytes = b"", behind: bytes = b"") -> None:
+            super().__init__(more, behind)
+            made.append(self)
+
+    yield Closed
+    for each in made:
+        each.close()
+
+
+@pytest.mark.parametrize("more", [b"", b"Connection: keep-alive\r\n"])
+def test_a_connection_whose_large_body_came_whole_takes_the_next_request(
+    blobs: type[Blobs], more: bytes
+) -> None:
+    peer = blobs(more)
+    read_and_ask(peer, times=3)
+    assert len(peer.connections) == 1
+
+
+def test_one_of_which_a_part_was_read_takes_none(blobs: type[Blobs]) -> None:
+    peer = blobs()
+    with reach(peer.host) as registry:
+        with registry.blob(REPOSITORY, peer.blob) as pieces:
+            next(pieces)
+        assert registry.has_blob(REPOSITORY, peer.blob)
+    assert len(peer.connections) == 2
+
+
+def test_one_that_its_peer_means_to_close_takes_none(blobs: type[Blobs]) -> None:
+    peer = blobs(b"Connection: Close\r\n")
+    read_and_ask(peer)
+    assert len(peer.connections) == 2
+
+
+def test_what_comes_behind_a_large_body_is_no_answer_to_what_is_asked_next(
+    blobs: type[Blobs],
+) -> None:
+    peer = blobs(behind=b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+    read_and_ask(peer, times=2)
+    assert len(peer.connections) == 3
+
+
+def test_a_large_body_under_tls_costs_no_second_handshake(
+    safe: FakeRegistry, server_context: ssl.SSLContext, trust: TlsOptions
+) -> None:
+    handshakes = []
+    server_context.sni_callback = lambda *told: handshakes.append(told)
+    blob = shelve(safe, Blobs.content, REPOSITORY)
+    with reach(safe.host, tls=trust) as registry:
+        for _ in range(3):
+            assert read(registry, blob) == Blobs.content
+    assert len(handshakes) == 1
