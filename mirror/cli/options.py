@@ -27,7 +27,7 @@ from mirror.cli.choices import (
     Tkr,
 )
 from mirror.cli.failures import reported
-from mirror.cli.values import platforms, rate
+from mirror.cli.values import number, platforms, rate
 from mirror.errors import Fault
 from mirror.settings import Carry, Settings
 
@@ -262,6 +262,7 @@ class RegistryOptions:
             metavar="SECONDS",
             min=1,
             max=3600,
+            callback=number,
             help="Give a connection up after so long without a byte, 1 to 3600.",
             envvar="TKG_MIRROR_TIMEOUT",
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from math import isnan
 
 import typer
 
@@ -17,6 +18,13 @@ from mirror.text import printable, starred
 # Powers of 1024, as curl's and wget's --limit-rate have them.
 _UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB}
 _RATE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)([KMG]?)", re.IGNORECASE | re.ASCII)
+
+
+def number(value: float) -> float:
+    """``nan`` is a float, and neither below nor above any limit."""
+    if isnan(value):
+        raise typer.BadParameter("it is no number")
+    return value
 
 
 def rate(text: str) -> int:

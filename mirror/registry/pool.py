@@ -60,6 +60,10 @@ class Pool:
         wire = self._taken(place) or self._opened(origin)
         try:
             answer = wire.handle_request(request)
+        except httpcore.ConnectionNotAvailable:
+            # ``close`` had it in the moment since it was taken: no fault of the peer's.
+            self._drop(wire)
+            raise httpcore.LocalProtocolError("the connection was closed here") from None
         except BaseException:
             self._drop(wire)
             raise

@@ -136,14 +136,19 @@ class Project:
         return False
 
     def mount(self, descriptor: Descriptor, target: str, holder: str) -> bool:
-        """Take the blob over from another repository of the same registry."""
-        return self.registry.mount(target, descriptor, holder)
+        """Take the blob over from another repository of the same registry.
+
+        A 201 is only a word here too: one that proves to be none is answered with an upload.
+        """
+        if not self.registry.mount(target, descriptor, holder):
+            return False
+        return self._vouched or self._is_there(descriptor, target)
 
     def write(self, descriptor: Descriptor, target: str, content: Content) -> None:
         """Upload the blob, and see that it is there: an answer of 201 is only a word.
 
-        By GET where HEAD says no: some proxies answer 404 to every HEAD. A registry that looks
-        itself before it takes the manifest is spared the question where it named the digest.
+        A registry that looks itself before it takes the manifest is spared the question where it
+        named the digest.
         """
         registry = self.registry
         named = registry.upload(target, descriptor, content)
@@ -153,5 +158,10 @@ class Project:
             self._mounts_its_own = registry.mount(target, descriptor, target)
         if named and self._vouched:
             return
-        if not (registry.has_blob(target, descriptor) or registry.gives_blob(target, descriptor)):
+        if not self._is_there(descriptor, target):
             raise registry.lost(target, descriptor)
+
+    def _is_there(self, descriptor: Descriptor, target: str) -> bool:
+        """By GET where HEAD says no: some proxies answer 404 to every HEAD."""
+        registry = self.registry
+        return registry.has_blob(target, descriptor) or registry.gives_blob(target, descriptor)

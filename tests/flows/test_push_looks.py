@@ -78,6 +78,29 @@ def test_a_blob_that_is_lost_by_a_registry_that_looks_is_brought_once_more(
     assert complete(fake) == wanted(images)
 
 
+def test_an_image_by_digest_is_not_early_where_any_manifest_is_taken(
+    images: dict[str, Image], fake: FakeRegistry, tmp_path: Path
+) -> None:
+    """The next run would find it under its only name, and call it whole without its blobs."""
+    fake.on("PUT", MANIFEST, answer(201))
+    bundle = made_of_digests(images, tmp_path)
+    fake.on("POST", "/blobs/uploads/", answer(500))
+    assert push(bundle, fake).code == 4
+    assert fake.count("PUT", "/manifests/") == 0
+
+
+def made_of_digests(images: dict[str, Image], folder: Path) -> Path:
+    """A bundle of these images, none of which has a tag."""
+    with FakeRegistry() as source:
+        names = [(name.partition(":")[0], image) for name, image in images.items()]
+        added = [(path, source.add(f"tkg/{path}", "", image)) for path, image in names]
+        own, references = f"{source.host}/tkg", folder / "images"
+        references.write_text("".join(f"{own}/{path}@{digest}\n" for path, digest in added))
+        chosen = "--images", references, "--source-repo", own
+        assert run("bundle", "create", *chosen, *QUICK, "-o", folder / "x.tar").code == 0
+    return folder / "x.tar"
+
+
 def taken_and_lost(request: Request, _go: Go) -> Reply:
     """Say 201 with the right digest, and keep nothing."""
     return Reply(201, {"Docker-Content-Digest": request.query["digest"]})

@@ -27,6 +27,7 @@ from tests.mirror.cli.run import TKG, TKR, tkg_mirror
         ["bundle", "create", "--bom", TKG, "-o", "x.tar", "--retries", "-1"],
         ["bundle", "create", "--bom", TKG, "-o", "x.tar", "--timeout", "0"],
         ["bundle", "create", "--bom", TKG, "-o", "x.tar", "--timeout", "soon"],
+        ["bundle", "create", "--bom", TKG, "-o", "x.tar", "--timeout", "nan"],
         ["bundle", "create", "--bom", TKG, "-o", "x.tar", "--ranges", "0"],
         ["bundle", "create", "--bom", TKG, "-o", "x.tar", "--ranges", "9"],
         ["bundle", "create", "--bom", TKG],

@@ -175,6 +175,15 @@ def test_after_the_end_nothing_is_kept(pool: Pool, server: Server, made: list[Wi
     assert not any(wire.is_idle() for wire in made)
 
 
+def test_a_connection_that_is_closed_just_as_it_is_taken_is_a_fault_like_any(
+    pool: Pool, server: Server, made: list[Wire]
+) -> None:
+    ask(pool, server.url)
+    pool.close()
+    with pytest.raises(httpcore.LocalProtocolError):
+        ask(Pool(lambda _origin: made[0], keep=1), server.url)
+
+
 def test_many_threads_never_share_a_connection(pool: Pool, server: Server) -> None:
     """httpcore's own pool closed some of them under an answer that was just coming (EBADF)."""
     with ThreadPoolExecutor(8) as crew:

@@ -8,8 +8,9 @@ from mirror.errors import Side
 from mirror.registry.access import Access
 from mirror.registry.remote import Project, Registries
 from scripts.world.registry import Registry as RealRegistry
-from tests.fakes.behaviours import answer, with_headers
+from tests.fakes.behaviours import Go, answer, with_headers
 from tests.fakes.content import Given
+from tests.fakes.message import Reply, Request
 from tests.fakes.simple import FakeRegistry
 from tests.mirror.registry.reach import (
     IMAGE,
@@ -111,12 +112,28 @@ def test_where_nothing_is_mounted_blobs_are_looked_for(fake: FakeRegistry) -> No
     assert asked(fake) == ["DELETE"]
 
 
+def only_a_word(request: Request, go: Go) -> Reply:
+    """Say 201 to every mount, and take nothing over."""
+    return Reply(201) if "mount" in request.query else go()
+
+
 def test_a_mount_that_only_says_so_is_not_believed(fake: FakeRegistry) -> None:
-    fake.on("POST", "mount=", answer(201))
+    fake.on("POST", "/blobs/uploads/", only_a_word)
     with reach(fake.host, side=Side.DESTINATION) as registry:
         sink = Project(registry)
         filled(sink, "p/a", noise(1), noise(2))
     assert held(fake, blob_of(noise(2)), "p/a") == noise(2)
+
+
+@pytest.mark.parametrize("vouched", [False, True], ids=["takes any manifest", "looks itself"])
+def test_a_mount_from_another_repository_is_believed_only_where_the_registry_looks_itself(
+    fake: FakeRegistry, *, vouched: bool
+) -> None:
+    fake.on("POST", "/blobs/uploads/", only_a_word)
+    with reach(fake.host, side=Side.DESTINATION) as registry:
+        sink = Project(registry, vouched=vouched)
+        assert sink.mount(blob_of(noise(1)), "p/b", "p/a") is vouched
+    assert asked(fake) == ["MOUNT", *([] if vouched else ["HEAD", "GET"])]
 
 
 def test_a_blob_of_another_size_is_sent_anew(fake: FakeRegistry) -> None:
