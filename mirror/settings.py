@@ -159,7 +159,7 @@ SEND_PIECE = MIB
 # memory (one in so many) from which a bundle is large.
 TIDY_EVERY = 16 * MIB
 CACHED_SHARE = 4
-# Bytes from which reading past the HTTP library pays; below, one piece of its own is most of a blob.
+# Bytes from which reading past the HTTP library pays: less is one or two pieces of its own.
 DIRECT_READ_FROM = MIB
 # Bytes handed to a socket at a time: between two of them an upload's pace is looked at.
 WRITE_PIECE = MIB

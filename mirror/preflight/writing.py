@@ -17,24 +17,13 @@ from typing import Any
 from mirror.errors import RegistryFault
 from mirror.oci import mediatypes
 from mirror.oci.digest import Digest
-from mirror.oci.strictjson import canonical
+from mirror.oci.nobody import INCOMPLETE, NOBODYS
 from mirror.preflight.scene import Scene
 from mirror.registry.probe import Answer, Probe
 from mirror.text import printable
 
 # The TKG BOM's own image: whatever the release, a push makes this repository.
 _PROBABLE = "tkg-bom"
-_NOBODYS = Digest("0" * 64)
-_INCOMPLETE = {
-    "schemaVersion": 2,
-    "mediaType": mediatypes.OCI_MANIFEST,
-    "config": {
-        "mediaType": "application/vnd.oci.image.config.v1+json",
-        "digest": str(_NOBODYS),
-        "size": 2,
-    },
-    "layers": [],
-}
 # Of the specification and of Distribution: what is wrong with a manifest, said after its sender was
 # let in. An error without one of them may be a proxy's own, which knows nothing of rights.
 _COMPLAINTS = frozenset(
@@ -122,10 +111,10 @@ def misnamed(
     Registries verify the digest before they store anything (measured: distribution 2.8.2 and 3.1.1,
     Harbor 2.9.5); one that does not is rid of it at once.
     """
-    answer = _put(probe, repository, _NOBODYS, b"{}", authorization)
+    answer = _put(probe, repository, NOBODYS, b"{}", authorization)
     reading = read(answer)
     if reading is Reading.STORED:
-        left = _erase(probe, repository, (_NOBODYS, Digest.of(b"{}")), eraser)
+        left = _erase(probe, repository, (NOBODYS, Digest.of(b"{}")), eraser)
         return Attempt(repository, answer, reading, *left)
     return Attempt(repository, answer, reading)
 
@@ -139,7 +128,7 @@ def incomplete(
     distribution 2.8.2). One that looks for no blobs stores it, which the specification allows. Ask
     only where the first question found somebody who may.
     """
-    body = canonical(_INCOMPLETE)
+    body = INCOMPLETE
     answer = _put(probe, repository, Digest.of(body), body, authorization)
     reading, left = read(answer), ("", "")
     if reading is Reading.STORED:

@@ -10,10 +10,11 @@ from types import TracebackType
 
 import httpx
 
-from mirror.errors import IntegrityFault, Misbehaved, Refused, RegistryFault, Side
+from mirror.errors import Incomplete, IntegrityFault, Misbehaved, Refused, RegistryFault, Side
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.oci.manifest import Manifest
+from mirror.oci.nobody import INCOMPLETE
 from mirror.ports import Content, Piece
 from mirror.registry import wire
 from mirror.registry.access import Access
@@ -22,7 +23,7 @@ from mirror.registry.connection import Ask, Connection
 from mirror.registry.download import Downloads
 from mirror.registry.lists import Lists
 from mirror.registry.upload import Uploads
-from mirror.settings import MAX_MANIFEST
+from mirror.settings import CANCEL_TIMEOUT, MAX_MANIFEST
 from mirror.text import printable
 
 
@@ -117,6 +118,23 @@ class Registry:
             return Digest.parse(noted)
         except ValueError:
             return None
+
+    def looks_for_blobs(self, repository: str) -> bool:
+        """True where the registry is seen to refuse a manifest whose blobs it lacks.
+
+        Asked with one that belongs to nobody, so that no image is ever half there under its own
+        digest. A registry that takes it is rid of it at once, if it lets us; no tag shows it.
+        """
+        manifest = Manifest.parse(INCOMPLETE)
+        with suppress(RegistryFault):
+            try:
+                self.put_manifest(repository, manifest.digest, manifest)
+            except Incomplete:
+                return True
+            ask = self._ask("DELETE", repository, f"manifests/{manifest.digest}", "cannot tidy up")
+            with self._wire.exchange(replace(ask, timeout=CANCEL_TIMEOUT)):
+                pass
+        return False
 
     # --- blobs ----------------------------------------------------------------------------
 

@@ -225,8 +225,7 @@ class Downloads:
         return part
 
     def _fill(self, part: _Part, response: httpx.Response, what: str) -> None:
-        # Not past the HTTP library: that would cost the connection, and on a long link its next
-        # one two or three round trips.
+        # Not past the HTTP library: a thin link is slower than its parser.
         for piece in self._checked(response, len(part.body), 0, what, direct=False):
             end = part.filled + len(piece)
             if end > len(part.body):

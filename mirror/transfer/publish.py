@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -92,29 +91,6 @@ class Publisher:
         A referrer that is not listed as one counts as missing: nobody would find it.
         """
         return self.crew.run(images, self._look_up)
-
-    def vouched(self, images: Sequence[Publication]) -> bool:
-        """True where the registry is seen to refuse an image whose blobs it lacks.
-
-        The first manifest that is to come is put before its blobs, by its digest, so that no tag
-        shows it. Distribution and Harbor refuse it and keep nothing (measured); a registry that
-        takes it has a part of what comes a little early. One request.
-
-        It is none that is looked up by its digest: a run after this one was killed would take it
-        for an image that is there and whole.
-        """
-        by_digest = {image.place for image in images if not image.tag}
-        fit = (i for i in images if not i.graph.root.subject and _first(i) not in by_digest)
-        image = next(fit, None)
-        if image is None or not any(image.graph.blobs):
-            return False
-        first = image.graph.manifests[0]
-        with suppress(RegistryFault):
-            try:
-                self.library.put_manifest(image.repository, first.digest, first)
-            except Incomplete:
-                return True
-        return False
 
     def publish(
         self, images: Sequence[Publication], lost: Mapping[Place, Fault] | None = None
@@ -261,11 +237,6 @@ class Publisher:
         ]
         if taken and not self.overwrite:
             raise TagTaken(self.host, taken)
-
-
-def _first(image: Publication) -> Place:
-    """Where the manifest that is put first will be."""
-    return image.repository, image.graph.manifests[0].digest
 
 
 def waves(images: Iterable[Publication]) -> Iterator[list[Publication]]:

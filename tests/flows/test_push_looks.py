@@ -78,15 +78,29 @@ def test_a_blob_that_is_lost_by_a_registry_that_looks_is_brought_once_more(
     assert complete(fake) == wanted(images)
 
 
-def test_an_image_by_digest_is_not_early_where_any_manifest_is_taken(
+def test_an_image_by_digest_is_not_there_before_its_blobs(
     images: dict[str, Image], fake: FakeRegistry, tmp_path: Path
 ) -> None:
-    """The next run would find it under its only name, and call it whole without its blobs."""
+    """The next run would find it under its only name, and call it whole."""
     fake.on("PUT", MANIFEST, answer(201))
     bundle = made_of_digests(images, tmp_path)
     fake.on("POST", "/blobs/uploads/", answer(500))
     assert push(bundle, fake).code == 4
-    assert fake.count("PUT", "/manifests/") == 0
+    assert fake.count("PUT", "/manifests/") == 1
+    (early,) = (seen for seen in fake.requests if MANIFEST in seen.path and seen.method == "PUT")
+    assert not any(image.manifest.digest in early.path for image in images.values())
+
+
+def test_a_question_that_is_stored_is_deleted(bundle: Path, fake: FakeRegistry) -> None:
+    careless: list[str] = []
+
+    def store(request: Request, _go: Go) -> Reply:
+        careless.append(request.path)
+        return Reply(201)
+
+    fake.on("PUT", MANIFEST, store, nth=1)
+    assert push(bundle, fake).code == 0
+    assert [s.path for s in fake.requests if s.method == "DELETE"] == careless != []
 
 
 def made_of_digests(images: dict[str, Image], folder: Path) -> Path:

@@ -43,7 +43,8 @@ class Server:
             threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
 
     def _serve(self, peer: socket.socket) -> None:
-        with suppress(ConnectionError):
+        # Whoever is done with it closes it, here or there.
+        with suppress(OSError):
             self._answer_all(peer)
 
     def _answer_all(self, peer: socket.socket) -> None:

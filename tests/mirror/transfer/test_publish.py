@@ -7,12 +7,10 @@ from dataclasses import replace
 import pytest
 
 from mirror.errors import (
-    Incomplete,
     IntegrityFault,
     Misbehaved,
     NotFound,
     Refused,
-    RegistryFault,
     Side,
     TagTaken,
     Unreachable,
@@ -224,41 +222,6 @@ def test_a_child_that_is_not_kept_keeps_the_tag_away() -> None:
     with pytest.raises(Misbehaved, match="a moment ago"):
         publisher(library).publish([LAMP])
     assert ("air/lamp", "v1") not in library.held
-
-
-# --- does the registry look itself? ------------------------------------------------------------
-
-
-def test_a_registry_that_refuses_an_image_before_its_blobs_looks_itself() -> None:
-    library = Shelves()
-    library.faults = [Incomplete(Side.DESTINATION, "host", "cannot put it")]
-    assert publisher(library).vouched([PAUSE])
-    assert not library.held
-
-
-def test_the_question_is_put_by_digest_and_with_no_child_to_miss() -> None:
-    library = Shelves()
-    assert not publisher(library).vouched([LAMP, PAUSE])
-    assert library.put == [("air/lamp", str(INDEX.manifests[0].digest))]
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [Refused, NotFound, Unreachable, Misbehaved],
-)
-def test_any_other_fault_is_no_proof_and_ends_nothing(fault: type[RegistryFault]) -> None:
-    library = Shelves()
-    library.faults = [fault(Side.DESTINATION, "host", "cannot put it")]
-    assert not publisher(library, retries=3).vouched([PAUSE])
-    assert not library.held
-
-
-def test_what_refers_to_another_image_is_not_put_early() -> None:
-    """A registry would list it as a referrer, and nothing of it is there yet."""
-    graph = graph_of(referrer(build(ImageSpec("signed"))))
-    library = Shelves()
-    assert not publisher(library).vouched([Publication("src/sig:v1", "air/sig", "v1", graph)])
-    assert not library.put
 
 
 # --- bundles ----------------------------------------------------------------------------------
