@@ -230,7 +230,9 @@ def writable(scene: Scene) -> Verdict:
     if not known and not harbor:
         # Only Harbor speaks of its read-only mode before it asks who one is (measured).
         return scene.once(standing).lacking
-    return passed("it takes writes", evidence)
+    if harbor or reading in (Reading.MAY, Reading.STORED):
+        return passed("it takes writes", evidence)
+    return untold("nobody was let in to see: cannot be told before REG-4 is mended", evidence)
 
 
 def _maintenance(evidence: str, *, harbor: bool, cache: bool = False) -> Verdict:

@@ -237,6 +237,15 @@ def test_a_registry_that_is_in_maintenance_in_its_own_words(fake: FakeRegistry) 
     assert look(fake.host, RIGHTS)["REG-6"].status is Status.FAIL
 
 
+def test_whether_a_registry_that_lets_nobody_in_takes_writes_is_not_told(
+    fake: FakeRegistry,
+) -> None:
+    fake.on("PUT", "/manifests/", answer(403))
+    found = look(fake.host, RIGHTS)["REG-6"]
+    assert found.status is Status.SKIP
+    assert found.unknown
+
+
 # --- nothing is left behind ---------------------------------------------------------------------
 
 
