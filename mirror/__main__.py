@@ -12,6 +12,11 @@ def main() -> None:
         from mirror.cli.app import app
 
         app(prog_name="tkg-mirror")
+    except OSError as cause:
+        # Help is the library's to write, past everything that tells of failures.
+        from mirror.cli.failures import told_here
+
+        sys.exit(told_here(cause))
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
         sys.exit(130)

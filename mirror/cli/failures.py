@@ -15,7 +15,7 @@ import typer
 
 from mirror import errors
 from mirror.cli.signals import INTERRUPTED, heed
-from mirror.cli.streams import print_result, say
+from mirror.cli.streams import mute, print_result, say
 from mirror.text import printable
 
 if TYPE_CHECKING:
@@ -106,6 +106,14 @@ def reported(
         fault = _end(cause, output, thing)
     if fault:
         raise typer.Exit(exit_code(fault)) from None
+
+
+def told_here(cause: OSError) -> int:
+    """Tell of output that could not be written, and write no more; returns the exit code."""
+    mute(sys.stdout)
+    fault = as_fault(cause)
+    _tell(fault, None)
+    return exit_code(fault)
 
 
 def _end(cause: BaseException, output: Any, thing: str) -> errors.Fault:

@@ -22,7 +22,7 @@ def print_result(text: str) -> None:
     try:
         print(text, flush=True)
     except OSError as cause:
-        _mute(sys.stdout)
+        mute(sys.stdout)
         if not isinstance(cause, BrokenPipeError):
             raise
 
@@ -53,10 +53,10 @@ def say(text: str) -> None:
     try:
         print(text, file=sys.stderr, flush=True)
     except (OSError, ValueError):
-        _mute(sys.stderr)
+        mute(sys.stderr)
 
 
-def _mute(stream: TextIO) -> None:
+def mute(stream: TextIO) -> None:
     """Let what is still buffered go nowhere: Python flushes once more at its end, and answers a
     failure of that with an exit code of its own, 120.
     """

@@ -241,6 +241,15 @@ def test_a_failure_keeps_its_code_when_nobody_reads_it(streams: str, form: str) 
     assert "3" in done.stdout.splitlines()
 
 
+@pytest.mark.parametrize("arguments", ["--help", "--version", "bundle create --help"])
+def test_help_onto_a_full_disk_is_told_like_any_other_fault(arguments: str) -> None:
+    line = f"{sys.executable} -m mirror {arguments} >/dev/full"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert done.returncode == 9
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+
+
 def test_a_plan_replaces_an_older_plan_and_nothing_else(tmp_path: Path) -> None:
     bundle = tmp_path / "precious.tar"
     bundle.write_bytes(b"a bundle")
