@@ -125,8 +125,6 @@ MAX_TAG_LIST = 16 * MIB
 MAX_INVENTORY = 32 * MIB
 # Entries of a list that are written down in one piece: 200 bytes each.
 LISTED_AT_A_TIME = 1000
-# Bytes of a plan or an image list handed in.
-MAX_PLAN = 256 * MIB
 # Bytes of a plan or of an earlier run's result handed in. A plan of 10,000 images with long names,
 # every tenth a bundle of ten, has 8.3 MB (measured; blobs are not in it); a hostile one of this
 # size takes 190 MB of memory.

@@ -14,6 +14,7 @@ from typing import Any
 
 from mirror.bundle import format as tar
 from mirror.bundle.contents import Carried, Contents
+from mirror.bundle.slots import Key, member_name
 from mirror.oci.digest import Digest
 from mirror.oci.mediatypes import OCI_INDEX, is_runnable
 from mirror.oci.strictjson import canonical
@@ -36,15 +37,14 @@ MEMBERS = b',"members":['
 class Member:
     """One file of the bundle, its size in bytes."""
 
-    key: str | Digest
-    """A document's name; a blob is named by its digest."""
+    key: Key
     size: int
     digest: Digest
 
     @property
     def name(self) -> str:
         """As the tar has it."""
-        return self.key if isinstance(self.key, str) else tar.blob_name(self.key)
+        return member_name(self.key)
 
     @classmethod
     def of(cls, name: str, pieces: Iterable[bytes | memoryview]) -> Member:

@@ -37,14 +37,20 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """What a bundle.json says to people: its images, and how much there is."""
+class Claims:
+    """What a bundle.json says of its images, however much of the rest was read."""
 
     source: str
     boms: tuple[BomFact, ...]
     images: tuple[Listed, ...]
     platforms: tuple[Platform, ...]
     """Those that indexes keep; empty for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head(Claims):
+    """What a bundle.json says to people: its images, and how much there is."""
+
     blobs: int
     """How many there are."""
     size: int
@@ -66,14 +72,9 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Inventory:
+class Inventory(Claims):
     """A bundle.json whose parts are well-formed and agree with each other."""
 
-    source: str
-    boms: tuple[BomFact, ...]
-    images: tuple[Listed, ...]
-    platforms: tuple[Platform, ...]
-    """Those that indexes keep; empty for all."""
     documents: tuple[Member, ...]
     """Those that are listed before the blobs, in order."""
     blobs: dict[Digest, int]

@@ -13,6 +13,11 @@ from mirror.oci.digest import Digest
 Key = str | Digest
 
 
+def member_name(key: Key) -> str:
+    """What the tar calls the member that is known by this."""
+    return key if isinstance(key, str) else blob_name(key)
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """One member's place: its header begins at ``start``, its content one block later."""
@@ -24,7 +29,7 @@ class Slot:
     @property
     def name(self) -> str:
         """As the tar has it."""
-        return self.key if isinstance(self.key, str) else blob_name(self.key)
+        return member_name(self.key)
 
     @property
     def content(self) -> int:

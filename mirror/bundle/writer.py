@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mirror.bundle import format as tar
 from mirror.bundle.contents import Contents
-from mirror.bundle.documents import Documents
+from mirror.bundle.documents import Documents, Member
 from mirror.bundle.files import read_pieces, sync_folder, write_at
 from mirror.bundle.lock import Lock
 from mirror.bundle.pages import Pages
@@ -268,8 +268,7 @@ def refuse_folder(path: Path) -> None:
 
 def file_size(contents: Contents) -> int:
     """Bytes of the bundle that ``contents`` make, and so of the disk they need."""
-    documents = Documents(contents)
-    return length(m.size for m in chain([documents.inventory], documents.members))
+    return length(member.size for member in _members(Documents(contents)))
 
 
 def source_date() -> int:
@@ -282,9 +281,13 @@ def source_date() -> int:
 
 
 def _plan(documents: Documents) -> tuple[dict[Key, Slot], int]:
-    members = chain([documents.inventory], documents.members)
-    slots, size = lay_out((member.key, member.size) for member in members)
+    slots, size = lay_out((member.key, member.size) for member in _members(documents))
     return {slot.key: slot for slot in slots}, size
+
+
+def _members(documents: Documents) -> Iterator[Member]:
+    """Every member, bundle.json first."""
+    return chain([documents.inventory], documents.members)
 
 
 def _work(documents: Documents, slots: int, mtime: int) -> Digest:

@@ -128,11 +128,11 @@ def incomplete(
     distribution 2.8.2). One that looks for no blobs stores it, which the specification allows. Ask
     only where the first question found somebody who may.
     """
-    body = INCOMPLETE
-    answer = _put(probe, repository, Digest.of(body), body, authorization)
+    digest = Digest.of(INCOMPLETE)
+    answer = _put(probe, repository, digest, INCOMPLETE, authorization)
     reading, left = read(answer), ("", "")
     if reading is Reading.STORED:
-        left = _erase(probe, repository, (Digest.of(body),), eraser)
+        left = _erase(probe, repository, (digest,), eraser)
     if reading not in _STANDS:
         # In which words blobs are missed is each registry's own; a failure is no word at all.
         settled = reading is Reading.STORED or (400 <= answer.status < 500 and answer.status != 429)

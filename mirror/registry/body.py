@@ -46,15 +46,13 @@ def pieces(
         for view in _receive(raw, size - received, window):
             received += len(view)
             yield view
-        if received == size and "close" not in response.headers.get("connection", "").lower():
+        all_read = response.extensions.get(ALL_READ)
+        closing = "close" in response.headers.get("connection", "").lower()
+        if all_read and received == size and not closing:
             # Before the iterator goes: it would close the connection.
-            response.extensions.get(ALL_READ, _nothing)()
+            all_read()
     if received < size:
         raise Cut(f"the connection ended after {received} of {size} bytes")
-
-
-def _nothing() -> None:
-    pass
 
 
 def _direct_socket(response: httpx.Response, size: int) -> socket.socket | None:

@@ -6,15 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mirror.errors import (
-    IntegrityFault,
-    Misbehaved,
-    NotFound,
-    Refused,
-    Side,
-    TagTaken,
-    Unreachable,
-)
+from mirror.errors import IntegrityFault, Misbehaved, NotFound, Refused, Side, TagTaken, Unreachable
 from mirror.events import Event, ItemEnded, silent
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
