@@ -36,7 +36,7 @@ def main() -> None:
     given = _arguments()
     if given.publish or given.plot:
         plot.require()
-    scenarios = scaled(given.scenario, given.mb, given.rounds)
+    scenarios = scaled(given.scenario, given.mb, given.rounds, given.peer_rounds)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=given.scratch) as scratch:
         _refuse_small_disk(Path(scratch), scenarios)
         peers, named = installed(given.peers), given.peers is not None
@@ -97,6 +97,8 @@ def _arguments() -> argparse.Namespace:
     size = f"megabytes of scenario a; the others, and all images, shrink with it ({FULL_MB})"
     parser.add_argument("--mb", type=int, default=FULL_MB, help=size)
     parser.add_argument("--rounds", type=int, help="of the tool and the floor; else as each needs")
+    often = "of the others, who are slower by far; else 1"
+    parser.add_argument("--peer-rounds", type=int, metavar="ROUNDS", help=often)
     who = ",".join(peer.name for peer in PEERS)
     parser.add_argument("--peers", metavar="NAMES", help=f"some of {who}; default: all on PATH")
     parser.add_argument("--jobs", type=int, default=4, help="threads of the floor (4)")

@@ -104,14 +104,27 @@ def chosen(letters: str) -> list[Scenario]:
 
 
 def scaled(
-    scenarios: Iterable[Scenario], megabytes: int, rounds: int | None = None
+    scenarios: Iterable[Scenario],
+    megabytes: int,
+    rounds: int | None = None,
+    peer_rounds: int | None = None,
 ) -> list[Scenario]:
-    """Shrink bytes and images by one share; a world keeps what makes it that world."""
+    """Shrink bytes and images by one share; a world keeps what makes it that world.
+
+    ``rounds`` and ``peer_rounds`` are used in place of each scenario's own.
+    """
     share = megabytes / FULL_MB
-    return [_scaled(scenario, share, rounds) for scenario in scenarios]
+    smaller = [_scaled(scenario, share) for scenario in scenarios]
+    return [_repeated(scenario, rounds, peer_rounds) for scenario in smaller]
 
 
-def _scaled(scenario: Scenario, share: float, rounds: int | None) -> Scenario:
+def _repeated(scenario: Scenario, rounds: int | None, peer_rounds: int | None) -> Scenario:
+    times = scenario.rounds if rounds is None else rounds
+    of_peers = scenario.peer_rounds if peer_rounds is None else peer_rounds
+    return replace(scenario, rounds=times, peer_rounds=min(times, of_peers))
+
+
+def _scaled(scenario: Scenario, share: float) -> Scenario:
     least = {"few": 6, "small": 20, "sharing": 20, "one": 1}[scenario.world]
     # A larger world has the same images, which are larger.
     images = max(round(scenario.images * min(share, 1)), min(least, scenario.images))
@@ -120,5 +133,4 @@ def _scaled(scenario: Scenario, share: float, rounds: int | None) -> Scenario:
         scenario.title if share == 1 else scenario.title.replace("of 4 GB", f"of {megabytes} MB")
     )
     title = title if share == 1 else title.replace("300 images", f"{images} images")
-    smaller = replace(scenario, images=images, mb=megabytes, title=title)
-    return replace(smaller, rounds=rounds, peer_rounds=min(rounds, 1)) if rounds else smaller
+    return replace(scenario, images=images, mb=megabytes, title=title)
