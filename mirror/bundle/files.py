@@ -52,9 +52,9 @@ def read_pieces(file: int, offset: int, size: int, pages: Pages) -> Iterator[mem
         if not count:
             return
         done += count
-        pages.passed(offset, done - count, done)
+        pages.read(offset, done - count, done)
         yield buffer[:count]
-    pages.ended(offset, size)
+    pages.all_read(offset, size)
 
 
 def _read_into(file: int, buffer: memoryview, offset: int) -> int:

@@ -1,42 +1,57 @@
-"""Large bundles and the system's page cache: one of 65 GB must not push out everything else."""
+"""Bundles and the system's page cache.
+
+What is written goes to the disk while more is received, or all of it would wait for the fsync at
+the end; and a bundle of 65 GB must not push everything else out of memory.
+"""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
 
-from mirror.settings import CACHED_SHARE, TIDY_EVERY
+from mirror.settings import CACHED_SHARE, TIDY_EVERY, TIDY_FROM
 
 
 class Pages:
-    """The pages of one file, given back to the system behind whoever reads or writes it.
+    """The pages of one file, sent to the disk and given back behind whoever writes or reads it.
 
-    Only of a file that is larger than a share of the memory: what fits is read again sooner or
-    later, a verify after a create for instance.
+    Given back only of a file that is larger than a share of the memory: what fits is read again
+    sooner or later, a verify after a create for instance.
+
+    There is one call for both (posix_fadvise(2), POSIX_FADV_DONTNEED): dirty pages begin their way
+    to the disk, and clean ones are dropped. So those just written stay, and the next call, which
+    reaches back over them, drops them.
     """
 
     def __init__(self, file: int, size: int) -> None:
         self._file = file
         self._large = size > _memory() // CACHED_SHARE
 
-    def passed(self, start: int, before: int, now: int) -> None:
-        """Bytes ``before`` to ``now`` of a member that begins at ``start`` were read or written.
+    def written(self, start: int, before: int, now: int) -> None:
+        """Bytes ``before`` to ``now`` of a member that begins at ``start`` were written."""
+        if now // TIDY_EVERY > before // TIDY_EVERY:
+            self._advise(start, now - TIDY_EVERY * (1 + self._large), now)
 
-        Dirty pages begin their way to the disk, and those that have arrived are dropped: so the
-        window reaches back over the one before (posix_fadvise(2), POSIX_FADV_DONTNEED).
-        """
+    def all_written(self, start: int, size: int) -> None:
+        """A member is whole; what is left of a small one can wait for those beside it."""
+        if self._large or size % TIDY_EVERY >= TIDY_FROM:
+            self._advise(start, size - TIDY_EVERY * (1 + self._large), size)
+
+    def read(self, start: int, before: int, now: int) -> None:
+        """Bytes ``before`` to ``now`` of a member that begins at ``start`` were read."""
         if self._large and now // TIDY_EVERY > before // TIDY_EVERY:
-            self._drop(start + max(0, now - 2 * TIDY_EVERY), start + now)
+            self._advise(start, now - 2 * TIDY_EVERY, now)
 
-    def ended(self, start: int, size: int) -> None:
-        """A member is read or written whole."""
+    def all_read(self, start: int, size: int) -> None:
+        """A member was read whole."""
         if self._large:
-            self._drop(start + max(0, size - 2 * TIDY_EVERY), start + size)
+            self._advise(start, size - 2 * TIDY_EVERY, size)
 
-    def _drop(self, begin: int, end: int) -> None:
+    def _advise(self, start: int, begin: int, end: int) -> None:
         # It is advice: a file system that does not take it loses nothing.
+        begin = max(0, begin)
         with suppress(OSError):
-            os.posix_fadvise(self._file, begin, end - begin, os.POSIX_FADV_DONTNEED)
+            os.posix_fadvise(self._file, start + begin, end - begin, os.POSIX_FADV_DONTNEED)
 
 
 def _memory() -> int:

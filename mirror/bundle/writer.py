@@ -142,10 +142,10 @@ class BundleWriter:
             write_at(self._file, piece, slot.content + begun.size)
             before = begun.size
             begun.size += len(piece)
-            self._pages.passed(slot.content, before, begun.size)
+            self._pages.written(slot.content, before, begun.size)
             if begun.size // MARK_EVERY > before // MARK_EVERY and begun.size < slot.size:
                 self._journal.mark(digest, begun.size)
-        self._pages.ended(slot.content, begun.size)
+        self._pages.all_written(slot.content, begun.size)
 
     def finish(self) -> None:
         """Make the file last, give it its name, and forget the journal.

@@ -19,7 +19,7 @@ from mirror.oci.digest import Digest
 from mirror.ports import Piece
 from mirror.registry.body import pieces
 from mirror.registry.connection import Ask, Connection, encoded
-from mirror.settings import MOST_RANGES, RANGE_PIECE, THIN
+from mirror.settings import BUSY, MOST_RANGES, RANGE_PIECE, THIN
 from mirror.text import printable
 
 
@@ -119,7 +119,7 @@ class Downloads:
         return self._checked(response, size, skip, what)
 
     def _checked(
-        self, response: httpx.Response, size: int, skip: int, what: str, *, direct: bool = True
+        self, response: httpx.Response, size: int, skip: int, what: str
     ) -> Iterator[Piece]:
         """The body less its first ``skip`` bytes, which came in an earlier attempt.
 
@@ -128,7 +128,7 @@ class Downloads:
         one for it.
         """
         with self._wire.translated(what):
-            for piece in pieces(response, size, self._window, direct=direct):
+            for piece in pieces(response, size, self._window):
                 if skip < len(piece):
                     yield piece[skip:] if skip else piece
                 skip = max(0, skip - len(piece))
@@ -200,14 +200,18 @@ class Downloads:
         return min(MOST_RANGES, held + self._wire.spare) if self._thin else 1
 
     def _judge(self, part: _Part) -> None:
-        """Whether one connection gets little, told by the first range, which went alone."""
+        """Whether one connection gets little, told by the first range, which went alone.
+
+        Where this side had work to do all the while, more connections would be more work.
+        """
         if self._lanes == 0 and self._thin is None and not part.fault:
-            self._thin = len(part.body) < THIN * part.seconds
+            little = len(part.body) < THIN * part.seconds
+            self._thin = little and part.worked < BUSY * part.seconds
 
     def _range(self, ask: Ask, descriptor: Descriptor, begin: int) -> _Part:
         """One range, or its beginning where a fault that may pass cut it."""
         end = min(begin + RANGE_PIECE, descriptor.size) - 1
-        part, began = _Part(memoryview(bytearray(end - begin + 1))), time.monotonic()
+        part = _Part(memoryview(bytearray(end - begin + 1)))
         try:
             with self._wire.exchange(self._ranged(ask, begin, end)) as response:
                 self._wire.expect(response, ask.what, 200, 206, 416)
@@ -221,18 +225,18 @@ class Downloads:
             if not (fault.temporary and part.filled):
                 raise
             part.fault = fault
-        part.seconds = time.monotonic() - began
         return part
 
     def _fill(self, part: _Part, response: httpx.Response, what: str) -> None:
-        # Not past the HTTP library: a thin link is slower than its parser.
-        for piece in self._checked(response, len(part.body), 0, what, direct=False):
+        began, worked = time.monotonic(), time.process_time()
+        for piece in self._checked(response, len(part.body), 0, what):
             end = part.filled + len(piece)
             if end > len(part.body):
                 # Held until its turn comes, so nobody behind this counts in time.
                 raise self._wire.fault(Misbehaved, what, "it sends more than the range")
             part.body[part.filled : end] = piece
             part.filled = end
+        part.seconds, part.worked = time.monotonic() - began, time.process_time() - worked
 
 
 @dataclass(slots=True)
@@ -243,6 +247,9 @@ class _Part:
     filled: int = 0
     fault: RegistryFault | None = None
     seconds: float = 0.0
+    """How long its body took to come."""
+    worked: float = 0.0
+    """For how many of them this whole process had work, on one core or several."""
 
 
 class _NoRanges(Exception):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -67,11 +68,52 @@ def test_a_large_bundle_that_is_written_keeps_only_what_is_on_its_way_to_the_dis
     found = Pages(descriptor, SIZE)
     for start in range(0, SIZE, MIB):
         write_at(descriptor, bytes(MIB), start)
-        found.passed(0, start, start + MIB)
+        found.written(0, start, start + MIB)
     os.fsync(descriptor)
-    found.ended(0, SIZE)
+    found.all_written(0, SIZE)
     assert cached(file) < SIZE
     os.close(descriptor)
+
+
+@pytest.fixture
+def advised(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """The ranges of a file that were advised upon, as the system was told them."""
+    found = list[tuple[int, int]]()
+    real = os.posix_fadvise
+
+    def noted(file: int, start: int, size: int, advice: int) -> None:
+        found.append((start, start + size))
+        real(file, start, size, advice)
+
+    monkeypatch.setattr(os, "posix_fadvise", noted)
+    return found
+
+
+def test_nothing_of_a_blob_waits_for_the_end_to_go_to_the_disk(
+    file: Path, advised: list[tuple[int, int]]
+) -> None:
+    descriptor, size = os.open(file, os.O_RDWR | os.O_CREAT), 21 * MIB + 5
+    found = Pages(descriptor, size)
+    for begin in range(0, size, MIB):
+        end = min(begin + MIB, size)
+        write_at(descriptor, bytes(end - begin), MIB + begin)
+        found.written(MIB, begin, end)
+    found.all_written(MIB, size)
+    os.close(descriptor)
+    assert advised[0][0] == MIB
+    assert advised[-1][1] == MIB + size
+    assert all(later[0] <= earlier[1] for earlier, later in pairwise(advised))
+
+
+def test_small_blobs_go_to_the_disk_together_and_not_each_alone(
+    file: Path, advised: list[tuple[int, int]]
+) -> None:
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT)
+    found = Pages(descriptor, SIZE)
+    found.written(512, 0, MIB // 2)
+    found.all_written(512, MIB // 2)
+    os.close(descriptor)
+    assert not advised
 
 
 def test_a_bundle_that_fits_stays_for_whoever_reads_it_next(file: Path) -> None:

@@ -30,6 +30,7 @@ def client(fake: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Regi
 def thin(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a connection gets here, it is called little."""
     monkeypatch.setattr(download, "THIN", inf)
+    monkeypatch.setattr(download, "BUSY", inf)
 
 
 @pytest.fixture
@@ -54,6 +55,15 @@ def test_a_link_that_gives_one_connection_enough_is_looked_at_once(
     assert read(client, shelve(fake, data)) == data
     assert read(client, shelve(fake, other)) == other
     assert spans(fake) == [f"bytes=0-{PIECE - 1}", f"bytes={PIECE}-{9 * PIECE - 1}", ""]
+
+
+def test_a_machine_that_is_busy_is_not_taken_for_a_thin_link(
+    client: Registry, fake: FakeRegistry, thin: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "BUSY", 0)
+    data = noise(9 * PIECE)
+    assert read(client, shelve(fake, data)) == data
+    assert spans(fake) == [f"bytes=0-{PIECE - 1}", f"bytes={PIECE}-{9 * PIECE - 1}"]
 
 
 def test_a_small_blob_is_fetched_whole_on_any_link(
