@@ -162,6 +162,10 @@ TIDY_FROM = MIB
 CACHED_SHARE = 4
 # Bytes from which reading past the HTTP library pays: less is one or two pieces of its own.
 DIRECT_READ_FROM = MIB
+# Bytes asked for at a time by the parser of answers, and of a request that are joined to go out in
+# one call: its head, and a body that is a manifest or a form.
+RECEIVE_HEAD = 64 * KIB
+SEND_TOGETHER = 16 * KIB
 # Bytes handed to a socket at a time: between two of them an upload's pace is looked at.
 WRITE_PIECE = MIB
 # Bytes of a blob after which the journal notes how far it is: what a kill can cost a worker.

@@ -10,6 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
+# The files that know connections; all others know requests and answers.
+_WIRES = ("http11", "network", "pool", "transport")
+
 # Who must not import what, and who is let through all the same. A name stands for itself and
 # for everything below it.
 FORBIDDEN = (
@@ -28,7 +31,8 @@ FORBIDDEN = (
     ("mirror", "rich", ("mirror.cli", "mirror.report.text")),
     ("mirror", "typer", ("mirror.cli",)),
     ("mirror", "httpx", ("mirror.registry",)),
-    ("mirror", "httpcore", ("mirror.registry.transport", "mirror.registry.pool")),
+    ("mirror", "httpcore", tuple(f"mirror.registry.{name}" for name in _WIRES)),
+    ("mirror", "h11", ("mirror.registry.http11", "mirror.registry.connection")),
     ("mirror", "oras", ("mirror.registry",)),
     ("mirror", "requests", ("mirror.registry.artifact",)),
     ("mirror", "tenacity", ("mirror.transfer.retry",)),

@@ -14,7 +14,7 @@ from mirror.registry.pace import Dripping, Pace
 from mirror.settings import DIRECT_READ_FROM, RECEIVE_BUFFER
 
 # The name under which a response has what to call when its body was read past the HTTP library;
-# it has none where the connection is not ours to keep.
+# it has none behind a proxy, where the connection is not ours to keep.
 ALL_READ = "all_read"
 
 
@@ -102,10 +102,11 @@ def _fill(raw: socket.socket, buffer: memoryview, pace: Pace, window: float) -> 
     ``recv_into`` calls under TLS, and the pace is only looked at once in a while.
     """
     filled, noted, size, began = 0, 0, len(buffer), time.monotonic()
-    tls = isinstance(raw, ssl.SSLSocket)
+    tls = raw if isinstance(raw, ssl.SSLSocket) else None
     while filled < size:
         rest = buffer[filled:]
-        count = raw.read(size - filled, rest) if tls else raw.recv_into(rest)
+        # Given a buffer, it returns how much it put there.
+        count = int(tls.read(size - filled, rest)) if tls else raw.recv_into(rest)
         filled += count
         now = time.monotonic()
         if now - began > window / 8 or not count or filled == size:

@@ -23,9 +23,10 @@ from mirror.registry.access import Access
 from mirror.registry.auth import Authorizer, Scopes
 from mirror.registry.body import Cut
 from mirror.registry.gate import Gate
+from mirror.registry.network import Forbidden
 from mirror.registry.redact import FORM, SHORTEST_SECRET, masked
 from mirror.registry.session import make_transport, timeout_of
-from mirror.registry.transport import Forbidden, Transport, proxy_for
+from mirror.registry.transport import Transport, proxy_for
 from mirror.settings import (
     MAX_ERROR_ANSWER,
     MAX_REDIRECTS,

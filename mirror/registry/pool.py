@@ -20,7 +20,7 @@ Place = tuple[bytes, bytes, int]
 
 
 class Wire(Protocol):
-    """One connection, straight or by way of a proxy, as httpcore makes them."""
+    """One connection: ours where it is straight, httpcore's by way of a proxy."""
 
     def handle_request(self, request: httpcore.Request) -> httpcore.Response:
         """One exchange; the connection is busy until the answer's stream is closed."""
@@ -35,7 +35,7 @@ class Wire(Protocol):
         """Close it, whatever it does."""
 
 
-Ended = Callable[[Wire | None], None]
+Ended = Callable[[], None]
 
 
 class Pool:
@@ -51,10 +51,7 @@ class Pool:
         self._lock = threading.Lock()
 
     def exchange(self, request: httpcore.Request) -> tuple[httpcore.Response, Ended]:
-        """The answer, its body unread, and what to call once its stream is closed.
-
-        That takes a connection to keep in the place of the one that was used, or None.
-        """
+        """The answer, its body unread, and what to call once its stream is closed."""
         origin = request.url.origin
         place = origin.scheme, origin.host, origin.port
         wire = self._taken(place) or self._opened(origin)
@@ -67,7 +64,7 @@ class Pool:
         except BaseException:
             self._drop(wire)
             raise
-        return answer, lambda again: self._ended(place, wire, again)
+        return answer, lambda: self._ended(place, wire)
 
     def close(self) -> None:
         """Close every connection; whoever uses one fails."""
@@ -94,13 +91,10 @@ class Pool:
             self._open.add(wire)
         return wire
 
-    def _ended(self, place: Place, used: Wire, again: Wire | None) -> None:
+    def _ended(self, place: Place, wire: Wire) -> None:
         """Keep a connection for the next request, if it can take one and there is room."""
-        wire = again or used
         with self._lock:
-            self._open.discard(used)
-            if not self._closed and (again or used.is_idle()):
-                self._open.add(wire)
+            if not self._closed and wire.is_idle():
                 waiting = self._waiting.setdefault(place, deque())
                 if len(waiting) < self._keep:
                     waiting.append(wire)

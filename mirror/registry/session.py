@@ -8,8 +8,9 @@ import httpx
 
 from mirror.errors import InputFault, Side
 from mirror.registry.access import Access
+from mirror.registry.network import Backend
 from mirror.registry.tls import later_context
-from mirror.registry.transport import Backend, Transport
+from mirror.registry.transport import Transport
 from mirror.settings import CONNECT_TIMEOUT
 
 

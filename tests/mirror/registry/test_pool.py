@@ -13,9 +13,10 @@ from contextlib import suppress
 import httpcore
 import pytest
 
+from mirror.registry.http11 import Direct
+from mirror.registry.network import Backend
 from mirror.registry.pool import Pool, Wire
 from mirror.registry.tls import TlsOptions
-from mirror.registry.transport import Backend
 from mirror.settings import DIRECT_READ_FROM
 from tests.fakes.simple import FakeRegistry
 from tests.mirror.registry.reach import REPOSITORY, blob_of, noise, reach, read, shelve
@@ -79,12 +80,15 @@ def made() -> list[Wire]:
     return []
 
 
+def opened(origin: httpcore.Origin) -> Wire:
+    """A connection as the tool makes them."""
+    return Direct(ssl.create_default_context(), Backend(), origin)
+
+
 @pytest.fixture
 def pool(made: list[Wire]) -> Iterator[Pool]:
-    straight = httpcore.ConnectionPool(network_backend=Backend())
-
     def make(origin: httpcore.Origin) -> Wire:
-        made.append(straight.create_connection(origin))
+        made.append(opened(origin))
         return made[-1]
 
     found = Pool(make, keep=2)
@@ -103,7 +107,7 @@ def ask(pool: Pool, url: str, *, read: bool = True) -> int:
     if read:
         assert answer.read() == b"ok"
     answer.close()
-    ended(None)
+    ended()
     return answer.status
 
 
@@ -135,7 +139,7 @@ def test_a_peer_that_hung_up_between_two_requests_costs_nothing(
     pool: Pool, server: Server, made: list[Wire]
 ) -> None:
     ask(pool, server.url)
-    near = made[0]._connection._network_stream.get_extra_info("socket")  # type: ignore[attr-defined]
+    near = made[0]._stream.get_extra_info("socket")  # type: ignore[attr-defined]
     server.connections[0].shutdown(socket.SHUT_RDWR)
     assert select.select([near], [], [], 5)[0]
     assert ask(pool, server.url) == 200
@@ -144,7 +148,7 @@ def test_a_peer_that_hung_up_between_two_requests_costs_nothing(
 
 def test_a_peer_that_hangs_up_in_place_of_an_answer_is_told_and_forgotten(made: list[Wire]) -> None:
     peer = Server(lambda number: OK if number == 1 else None)
-    pool = Pool(httpcore.ConnectionPool(network_backend=Backend()).create_connection, keep=2)
+    pool = Pool(opened, keep=2)
     try:
         ask(pool, peer.url)
         with pytest.raises(httpcore.RemoteProtocolError):
@@ -162,7 +166,7 @@ def test_no_more_connections_wait_than_are_to_be_kept(
     for answer, ended in busy:
         answer.read()
         answer.close()
-        ended(None)
+        ended()
     assert [wire.is_idle() for wire in made] == [True, True, False, False]
 
 
@@ -172,7 +176,7 @@ def test_after_the_end_nothing_is_kept(pool: Pool, server: Server, made: list[Wi
     answer.read()
     answer.close()
     pool.close()
-    ended(None)
+    ended()
     assert not any(wire.is_idle() for wire in made)
 
 

@@ -1,0 +1,198 @@
+"""HTTP/1.1 over one straight connection, by h11.
+
+httpcore, which does the same by way of a proxy, joins every piece of a body to a bytes object of
+its own before it goes out, and gives up a connection whose body was read past it: a tenth of the
+time of a push, and a handshake for each large blob of a create.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import h11
+import httpcore
+
+from mirror.registry.body import ALL_READ
+from mirror.registry.network import Backend, Stream
+from mirror.settings import RECEIVE_HEAD, SEND_TOGETHER
+
+
+class Direct:
+    """One connection to an origin, made at its first request: a ``pool.Wire``."""
+
+    def __init__(self, context: ssl.SSLContext, backend: Backend, origin: httpcore.Origin) -> None:
+        self._context = context
+        self._backend = backend
+        self._origin = origin
+        self._stream: Stream | None = None
+        self._idle = False
+        self._closed = False
+
+    def handle_request(self, request: httpcore.Request) -> httpcore.Response:
+        """One exchange; raises httpcore's faults, and h11's LocalProtocolError for a body that
+        is not as long as its request says.
+        """
+        if self._closed:
+            raise httpcore.LocalProtocolError("the connection was closed here")
+        self._idle = False
+        times = request.extensions.get("timeout", {})
+        stream = self._stream or self._connected(times.get("connect"))
+        exchange = _Exchange(stream, times.get("read"), times.get("write"))
+        try:
+            with suppress(httpcore.WriteError):
+                # Who refuses a body may close before it has come, and its words still count.
+                exchange.send(request)
+            head = exchange.head()
+        except BaseException:
+            self.close()
+            raise
+        extensions = {
+            "http_version": b"HTTP/" + head.http_version,
+            "network_stream": stream,
+            ALL_READ: exchange.all_read,
+        }
+        headers = head.headers.raw_items()
+        content = _Body(self, exchange)
+        return httpcore.Response(
+            head.status_code, headers=headers, content=content, extensions=extensions
+        )
+
+    def is_idle(self) -> bool:
+        """True where an exchange came to its end, and another one can begin."""
+        return self._idle
+
+    def has_expired(self) -> bool:
+        """True for an idle one that its peer has closed, or has sent what nobody asked for."""
+        return self._stream is None or bool(self._stream.get_extra_info("is_readable"))
+
+    def close(self) -> None:
+        """Close it, whatever it does."""
+        self._idle, self._closed = False, True
+        if self._stream:
+            self._stream.close()
+
+    def ended(self, *, clean: bool) -> None:
+        """An exchange is over; only behind a ``clean`` one can another begin."""
+        if clean and not self._closed:
+            self._idle = True
+        else:
+            self.close()
+
+    def _connected(self, timeout: float | None) -> Stream:
+        host = self._origin.host.decode("ascii")
+        stream = self._backend.connect_tcp(host, self._origin.port, timeout)
+        if self._origin.scheme == b"https":
+            self._context.set_alpn_protocols(["http/1.1"])
+            stream = stream.start_tls(self._context, host, timeout)
+        self._stream = stream
+        return stream
+
+
+class _Exchange:
+    """One request and its answer; timeouts in seconds, None for no bound.
+
+    Each has a parser of its own: what a peer sends behind an answer is no answer to the next
+    request.
+    """
+
+    def __init__(self, stream: Stream, reading: float | None, writing: float | None) -> None:
+        self._stream = stream
+        self._reading = reading
+        self._writing = writing
+        self._parser = h11.Connection(h11.CLIENT)
+        self._read_past = False
+
+    def send(self, request: httpcore.Request) -> None:
+        """Send all of a request; pieces of its body go out as they are, uncopied."""
+        with _local_faults():
+            head = h11.Request(
+                method=request.method, target=request.url.target, headers=request.headers
+            )
+        waiting = [*self._framed(head)]
+        for piece in _iterated(request.stream):
+            for part in self._framed(h11.Data(data=piece)):
+                if len(part) > SEND_TOGETHER:
+                    self._write(waiting)
+                    waiting = []
+                    self._stream.write(part, self._writing)
+                else:
+                    waiting.append(bytes(part))
+        self._write([*waiting, *self._framed(h11.EndOfMessage())])
+
+    def _framed(self, event: h11.Event) -> list[Any]:
+        return self._parser.send_with_data_passthrough(event) or []
+
+    def _write(self, parts: list[bytes]) -> None:
+        if together := b"".join(parts):
+            self._stream.write(together, self._writing)
+
+    def head(self) -> h11.Response | h11.InformationalResponse:
+        """The answer's head; one that changes the protocol is an answer too, which nobody wants."""
+        while True:
+            event = self._event()
+            if isinstance(event, h11.Response):
+                return event
+            if isinstance(event, h11.InformationalResponse) and event.status_code == 101:
+                return event
+
+    def body(self) -> Iterator[bytes]:
+        """The answer's body as it comes."""
+        while isinstance(event := self._event(), h11.Data):
+            yield bytes(event.data)
+
+    def _event(self) -> Any:
+        while True:
+            try:
+                event = self._parser.next_event()
+            except h11.RemoteProtocolError as cause:
+                raise httpcore.RemoteProtocolError(str(cause)) from cause
+            if event is not h11.NEED_DATA:
+                return event
+            data = self._stream.read(RECEIVE_HEAD, self._reading)
+            if not data and self._parser.their_state is h11.SEND_RESPONSE:
+                # httpcore's words, which `trust` knows.
+                raise httpcore.RemoteProtocolError("Server disconnected without sending a response")
+            self._parser.receive_data(data)
+
+    def all_read(self) -> None:
+        """Somebody read the rest of the body off the socket."""
+        self._read_past = True
+
+    @property
+    def clean(self) -> bool:
+        """True where both sides are done, and nothing came behind the answer."""
+        done = self._parser.our_state is h11.DONE
+        whole = self._read_past or self._parser.their_state is h11.DONE
+        behind = self._parser.trailing_data[0] or self._stream.pending
+        return done and whole and not behind
+
+
+class _Body:
+    """An answer's body; closing it ends the exchange."""
+
+    def __init__(self, wire: Direct, exchange: _Exchange) -> None:
+        self._wire = wire
+        self._exchange = exchange
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._exchange.body()
+
+    def close(self) -> None:
+        self._wire.ended(clean=self._exchange.clean)
+
+
+def _iterated(stream: Any) -> Iterator[Any]:
+    """The pieces of a request's body, as far as there is one."""
+    return (piece for piece in stream if piece)
+
+
+@contextmanager
+def _local_faults() -> Iterator[None]:
+    """A header that is none is the caller's fault, under httpcore's name for it."""
+    try:
+        yield
+    except h11.LocalProtocolError as cause:
+        raise httpcore.LocalProtocolError(str(cause)) from cause
