@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import httpx
 
 from mirror.ports import Piece
+from mirror.registry.network import Stream
 from mirror.registry.pace import Dripping, Pace
 from mirror.settings import DIRECT_READ_FROM, RECEIVE_BUFFER
 
@@ -56,8 +57,7 @@ def _direct_socket(response: httpx.Response, size: int) -> socket.socket | None:
 
     The HTTP library reads 64 KiB at a time through its parser, at half the speed of
     ``recv_into`` a large buffer. It is passed by only for a large body whose length is stated
-    once and equals what the descriptor promises, on a socket that carries the body itself: a
-    TLS layer that is no part of the socket means TLS inside TLS, as through an https proxy.
+    once and equals what the descriptor promises, on a socket that carries the body itself.
     """
     headers = response.headers
     if size < DIRECT_READ_FROM or headers.get("content-length") != str(size):
@@ -65,11 +65,9 @@ def _direct_socket(response: httpx.Response, size: int) -> socket.socket | None:
     if "transfer-encoding" in headers or "content-encoding" in headers:
         return None
     stream = response.extensions.get("network_stream")
-    if response.http_version != "HTTP/1.1" or stream is None:
+    if response.http_version != "HTTP/1.1" or not isinstance(stream, Stream):
         return None
-    raw, tls = stream.get_extra_info("socket"), stream.get_extra_info("ssl_object")
-    inside = isinstance(tls, ssl.SSLObject) or isinstance(raw, ssl.SSLSocket) != (tls is not None)
-    return raw if isinstance(raw, socket.socket) and not inside else None
+    return stream.raw
 
 
 def _receive(raw: socket.socket, remaining: int, window: float) -> Iterator[memoryview]:

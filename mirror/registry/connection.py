@@ -246,7 +246,7 @@ class Connection:
         length = response.headers.get("content-length", "")
         short = length.isdigit() and int(length) <= MAX_ERROR_ANSWER
         empty = response.request.method == "HEAD" or response.status_code == 204
-        if not response.is_stream_consumed and (short or empty):
+        if not response.is_stream_consumed and short and not empty:
             self._words(response, "")
 
     def _redirected(self, response: httpx.Response, ask: Ask) -> httpx.Response:

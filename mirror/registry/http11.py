@@ -45,7 +45,7 @@ class Direct:
             with suppress(httpcore.WriteError):
                 # Who refuses a body may close before it has come, and its words still count.
                 exchange.send(request)
-            head = exchange.head()
+            head = exchange.head(bodiless=request.method == b"HEAD")
         except BaseException:
             self.close()
             raise
@@ -129,19 +129,26 @@ class _Exchange:
         if together := b"".join(parts):
             self._stream.write(together, self._writing)
 
-    def head(self) -> h11.Response | h11.InformationalResponse:
-        """The answer's head; one that changes the protocol is an answer too, which nobody wants."""
+    def head(self, *, bodiless: bool) -> h11.Response | h11.InformationalResponse:
+        """The answer's head; one that changes the protocol is an answer too, which nobody wants.
+
+        Where it is all of the answer the exchange is over, whether somebody reads a body or not.
+        """
         while True:
             event = self._event()
             if isinstance(event, h11.Response):
+                if bodiless or event.status_code == 204:
+                    self._event()
                 return event
             if isinstance(event, h11.InformationalResponse) and event.status_code == 101:
                 return event
 
     def body(self) -> Iterator[bytes]:
         """The answer's body as it comes."""
-        while isinstance(event := self._event(), h11.Data):
-            yield bytes(event.data)
+        while self._parser.their_state is h11.SEND_BODY:
+            event = self._event()
+            if isinstance(event, h11.Data):
+                yield bytes(event.data)
 
     def _event(self) -> Any:
         while True:

@@ -98,6 +98,8 @@ class Stream(httpcore.NetworkStream):
 
     def __init__(self, inner: httpcore.NetworkStream) -> None:
         self._inner = inner
+        self.raw = _carrier(inner)
+        """The socket that carries the bytes; None where its TLS is elsewhere."""
         self._pace = Pace()
         self._asked = False
         """True until the first bytes of an answer: before them a registry may think."""
@@ -139,8 +141,23 @@ class Stream(httpcore.NetworkStream):
         for start in range(0, len(view), WRITE_PIECE):
             piece = view[start : start + WRITE_PIECE]
             with self._pace.waiting():
-                self._inner.write(piece, _left(timeout))
+                self._send(piece, _left(timeout))
             self._passed(len(piece), timeout, httpcore.WriteTimeout)
+
+    def _send(self, view: Any, timeout: float | None) -> None:
+        """Past httpcore, which sets the timeout anew for each of the 16 KiB that TLS takes."""
+        raw = self.raw
+        if raw is None:
+            self._inner.write(view, timeout)
+            return
+        try:
+            raw.settimeout(timeout)
+            while view:
+                view = view[raw.send(view) :]
+        except TimeoutError as cause:
+            raise httpcore.WriteTimeout(str(cause)) from cause
+        except OSError as cause:
+            raise httpcore.WriteError(str(cause)) from cause
 
     def _passed(
         self, size: int, timeout: float | None, fault: type[httpcore.TimeoutException]
@@ -166,6 +183,13 @@ class Stream(httpcore.NetworkStream):
     def get_extra_info(self, info: str) -> Any:
         """What httpcore's streams tell of themselves, by its names."""
         return self._inner.get_extra_info(info)
+
+
+def _carrier(stream: httpcore.NetworkStream) -> socket.socket | None:
+    raw, tls = stream.get_extra_info("socket"), stream.get_extra_info("ssl_object")
+    # TLS that is no part of the socket means TLS inside TLS, as through an https proxy.
+    inside = isinstance(tls, ssl.SSLObject) or isinstance(raw, ssl.SSLSocket) != (tls is not None)
+    return raw if isinstance(raw, socket.socket) and not inside else None
 
 
 def _left(timeout: float | None) -> float | None:

@@ -72,13 +72,16 @@ class Transport:
         pool = self._pool(url)
         with _renamed(request):
             answer, ended = pool.exchange(asked)
+        body = _Body(answer.stream, request, ended)
+        if pool is not self._direct and (request.method == "HEAD" or answer.status == 204):
+            body.read_none()
         wire = answer.extensions.get("network_stream")
         if isinstance(wire, Stream):
             wire.answered()
         return httpx.Response(
             answer.status,
             headers=answer.headers,
-            stream=_Body(answer.stream, request, ended),
+            stream=body,
             request=request,
             extensions=dict(answer.extensions),
         )
@@ -142,6 +145,15 @@ class _Body(httpx.SyncByteStream):
     def __iter__(self) -> Iterator[bytes]:
         with _renamed(self._request):
             yield from self._stream
+
+    def read_none(self) -> None:
+        """Come to the end of an answer that has none: httpcore wants that read too."""
+        try:
+            for _ in self:
+                pass
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         self._stream.close()

@@ -68,6 +68,19 @@ def test_tls_goes_through_the_proxy_unopened(
         assert CANARY.encode() not in b"".join(proxy.seen)
 
 
+def test_a_tunnel_serves_one_request_after_the_other(
+    safe: FakeRegistry, monkeypatch: pytest.MonkeyPatch, trust: TlsOptions
+) -> None:
+    descriptor = shelve(safe, noise(100), REPOSITORY)
+    with Peer(tunnels_to(safe.host)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.host}")
+        with reach("localhost:1", tls=trust) as client:
+            for _ in range(3):
+                assert client.has_blob(REPOSITORY, descriptor)
+                assert read(client, descriptor) == noise(100)
+        assert len(proxy.seen) == 1
+
+
 def test_a_proxys_password_goes_to_the_proxy_alone(
     fake: FakeRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
