@@ -38,15 +38,19 @@ class Contender(Protocol):
         """Result to ``destination``, a host with a path."""
 
 
+# Options of downloads: with one of these the tool only creates.
+_CREATING = frozenset({"--ranges", "--no-referrers"})
+
+
 class Tool:
-    """tkg-mirror, as it is in this checkout. Ranges are for downloads: with them it creates."""
+    """tkg-mirror, as it is in this checkout."""
 
     adds = False
 
     def __init__(self, *options: str) -> None:
         self._options = options
         self.name = " ".join((TOOL, *options))
-        self.kept = "--ranges" not in options
+        self.kept = _CREATING.isdisjoint(options)
 
     def create(self, site: Site, target: Path) -> list[str] | None:
         """`bundle create`; its result tells how many bytes it moved."""

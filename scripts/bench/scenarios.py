@@ -53,7 +53,15 @@ SCENARIOS = (
         # took it four times as long to create as the tool, all of them would take 16 times that.
         without=("oras", "regctl"),
     ),
-    Scenario("c", "300 images on ten bases", "sharing", 300, 500),
+    Scenario(
+        "c",
+        "300 images on ten bases",
+        "sharing",
+        300,
+        500,
+        variants=(("--no-referrers",),),
+        note="the tool looks for signatures, one request a repository; without, --no-referrers",
+    ),
     Scenario("d", "one blob of 4 GB", "one", 1, 4000, rounds=1),
     Scenario("e", "few large images, under TLS", "few", 60, 600, tls=True),
     Scenario(

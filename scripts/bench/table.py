@@ -42,7 +42,7 @@ BARS = (
     Bar("push, times faster than skopeo sync", "push", "skopeo", TOOL, 2.5),
 )
 PEAK_MB = 120.0
-_HEAD = f"  {'':11} {'':21} {'seconds':>8} {'x ours':>7} {'cpu s':>7} {'MB':>5} {'requests':>8}"
+_HEAD = f"  {'':11} {'':25} {'seconds':>8} {'x ours':>7} {'cpu s':>7} {'MB':>5} {'requests':>8}"
 
 
 def table(told: Told) -> str:
@@ -70,12 +70,12 @@ def _body(told: Told) -> Iterator[str]:
 def _row(told: Told, step: str, who: str) -> str:
     found, seconds = told.good(step, who), told.seconds(step, who)
     if seconds is None:
-        return f"  {step:11} {who:21} failed"
+        return f"  {step:11} {who:25} failed"
     cpu, peak = median(s.cpu for s in found), max(s.peak_mb for s in found)
     times = told.ratio(step, who, TOOL)
     figures = f"{seconds:8.2f} {f'{times:.2f}' if times else '':>7} {cpu:7.2f} {peak:5.0f}"
     runs = " ".join(f"{sample.seconds:.2f}" for sample in found)
-    return f"  {step:11} {who:21} {figures} {median(s.requests for s in found):8.0f}  {runs}"
+    return f"  {step:11} {who:25} {figures} {median(s.requests for s in found):8.0f}  {runs}"
 
 
 def bars(results: Results) -> str:
