@@ -12,8 +12,9 @@ GIB = 1024 * MIB
 
 # Bytes. Distribution, zot and containers/image all stop at 4 MiB; larger is an attack or a mistake.
 MAX_MANIFEST = 4 * MIB
-# Bytes until an answer's head must be over, interim answers included; h11 takes 100 KiB for one.
+# Bytes until an answer's head must be over, interim answers included, and of each one of them.
 MAX_HEAD = 256 * KIB
+MAX_ONE_HEAD = 100 * KIB
 # Bytes of a token answer. Harbor's largest seen is under 8 KiB.
 MAX_TOKEN_ANSWER = MIB
 # Challenges of one answer that a preflight looks at, each of which can cost three requests; two

@@ -17,7 +17,7 @@ import httpcore
 
 from mirror.registry.body import ALL_READ
 from mirror.registry.network import Backend, Stream
-from mirror.settings import RECEIVE_HEAD, SEND_TOGETHER
+from mirror.settings import MAX_ONE_HEAD, RECEIVE_HEAD, SEND_TOGETHER
 
 
 class Direct:
@@ -102,7 +102,9 @@ class _Exchange:
         self._stream = stream
         self._reading = reading
         self._writing = writing
-        self._parser = h11.Connection(h11.CLIENT)
+        self._parser = h11.Connection(h11.CLIENT, MAX_ONE_HEAD)
+        self._waiting = bytearray()
+        """The beginning of what is sent next, SEND_TOGETHER bytes at most."""
         self._read_past = False
 
     def send(self, request: httpcore.Request) -> None:
@@ -111,23 +113,28 @@ class _Exchange:
             head = h11.Request(
                 method=request.method, target=request.url.target, headers=request.headers
             )
-        waiting = [*self._framed(head)]
+        self._later(self._framed(head))
         for piece in _iterated(request.stream):
-            for part in self._framed(h11.Data(data=piece)):
-                if len(part) > SEND_TOGETHER:
-                    self._write(waiting)
-                    waiting = []
-                    self._stream.write(part, self._writing)
-                else:
-                    waiting.append(bytes(part))
-        self._write([*waiting, *self._framed(h11.EndOfMessage())])
+            self._later(self._framed(h11.Data(data=piece)))
+        self._later(self._framed(h11.EndOfMessage()))
+        self._write(b"")
+
+    def _later(self, parts: list[Any]) -> None:
+        """Send large parts as they are, and small ones together with those that come next."""
+        for part in parts:
+            if len(self._waiting) + len(part) > SEND_TOGETHER:
+                self._write(part)
+            else:
+                self._waiting += part
+
+    def _write(self, part: Any) -> None:
+        waiting, self._waiting = self._waiting, bytearray()
+        for each in (waiting, part):
+            if each:
+                self._stream.write(each, self._writing)
 
     def _framed(self, event: h11.Event) -> list[Any]:
         return self._parser.send_with_data_passthrough(event) or []
-
-    def _write(self, parts: list[bytes]) -> None:
-        if together := b"".join(parts):
-            self._stream.write(together, self._writing)
 
     def head(self, *, bodiless: bool) -> h11.Response | h11.InformationalResponse:
         """The answer's head; one that changes the protocol is an answer too, which nobody wants.

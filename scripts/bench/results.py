@@ -58,15 +58,25 @@ class Told:
         """Return the runs that ended well."""
         return [s for s in self.runs.get(step, {}).get(who, []) if not s.error]
 
-    def seconds(self, step: str, who: str, *, own: bool = False) -> float | None:
-        """Return the median of the seconds, by the contender's own account if ``own``."""
-        found = [s.own if own else s.seconds for s in self.good(step, who)]
+    def seconds(
+        self, step: str, who: str, *, own: bool = False, last: int | None = None
+    ) -> float | None:
+        """Return the median of the seconds, by the contender's own account if ``own``.
+
+        Of all rounds, or of the ``last`` so many.
+        """
+        good = self.good(step, who)
+        found = [s.own if own else s.seconds for s in good[len(good) - (last or len(good)) :]]
         numbers = [number for number in found if number is not None]
         return median(numbers) if numbers else None
 
     def ratio(self, step: str, over: str, under: str, *, own: bool = False) -> float | None:
-        """Return how many times as long one takes as another, if both ended well."""
-        above, below = (self.seconds(step, who, own=own) for who in (over, under))
+        """Return how many times as long one takes as another, if both ended well.
+
+        Of the rounds in which both ran, the last ones: a machine is faster in some than in others.
+        """
+        both = min(len(self.good(step, over)), len(self.good(step, under)))
+        above, below = (self.seconds(step, who, own=own, last=both) for who in (over, under))
         return above / below if above and below else None
 
     def errors(self) -> Iterator[str]:

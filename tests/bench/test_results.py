@@ -17,6 +17,14 @@ def test_one_slow_run_does_not_count() -> None:
     assert told().ratio("create", TOOL, FLOOR) == pytest.approx(1.2)
 
 
+def test_who_ran_in_the_last_round_alone_is_compared_with_that_round() -> None:
+    found = Told("a", "few large images")
+    for seconds in (10.0, 9.0, 2.0):
+        found.add("create", TOOL, sample(seconds))
+    found.add("create", "skopeo", sample(4.0))
+    assert found.ratio("create", "skopeo", TOOL) == pytest.approx(2.0)
+
+
 def test_a_failed_run_is_no_fast_run() -> None:
     assert told().seconds("create", "crane") is None
     assert told().ratio("create", "crane", TOOL) is None
