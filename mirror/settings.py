@@ -179,7 +179,9 @@ STATE_EVERY = 16 * MIB
 PROGRESS = 256 * KIB
 # Bytes of one range where several are fetched at once: half a second at 8 MB/s, against 80 ms
 # that its request takes on a long link. Each worker holds as many as it has connections.
+# They are put together from smaller pieces than a blob that goes straight to the disk.
 RANGE_PIECE = 4 * MIB
+RANGE_BUFFER = 128 * KIB
 # Ranges of one blob that are fetched at a time where nobody said how many, and bytes a second that
 # the first one, alone, must stay below: a link that gives one connection more is not thin, and
 # ranges would only cost requests there. Nor is it the link that holds up who works for more than

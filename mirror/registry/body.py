@@ -23,8 +23,12 @@ class Cut(Exception):
     """The body ended or stalled too early; stays inside this room."""
 
 
-def pieces(response: httpx.Response, size: int, window: float) -> Iterator[Piece]:
+def pieces(
+    response: httpx.Response, size: int, window: float, most: int = RECEIVE_BUFFER
+) -> Iterator[Piece]:
     """The body as it comes; a piece is valid until the next one is asked for.
+
+    Pieces of a large one have ``most`` bytes.
 
     Raises Cut where fewer than ``size`` bytes come, or too few in ``window`` seconds of waiting;
     more than ``size`` are passed on, so that the check behind this sees them. What is raised
@@ -40,7 +44,7 @@ def pieces(response: httpx.Response, size: int, window: float) -> Iterator[Piece
         if raw is not None:
             break
     if raw is not None:
-        for view in _receive(raw, size - received, window):
+        for view in _receive(raw, size - received, window, most):
             received += len(view)
             yield view
         all_read = response.extensions.get(ALL_READ)
@@ -70,13 +74,13 @@ def _direct_socket(response: httpx.Response, size: int) -> socket.socket | None:
     return stream.raw
 
 
-def _receive(raw: socket.socket, remaining: int, window: float) -> Iterator[memoryview]:
+def _receive(raw: socket.socket, remaining: int, window: float, most: int) -> Iterator[memoryview]:
     """Fill a buffer, hand it on, fill it again.
 
     Under TLS one call gives one record of 16 KiB at most, so the buffer is filled before it
     is passed on: hashing and writing in small pieces costs more than the receiving.
     """
-    buffer = memoryview(bytearray(min(RECEIVE_BUFFER, max(remaining, 1))))
+    buffer = memoryview(bytearray(min(most, max(remaining, 1))))
     pace = Pace()
     try:
         while remaining:

@@ -19,7 +19,7 @@ from mirror.oci.digest import Digest
 from mirror.ports import Piece
 from mirror.registry.body import pieces
 from mirror.registry.connection import Ask, Connection, encoded
-from mirror.settings import BUSY, MOST_RANGES, RANGE_PIECE, THIN
+from mirror.settings import BUSY, MOST_RANGES, RANGE_BUFFER, RANGE_PIECE, RECEIVE_BUFFER, THIN
 from mirror.text import printable
 
 
@@ -119,7 +119,12 @@ class Downloads:
         return self._checked(response, size, skip, what)
 
     def _checked(
-        self, response: httpx.Response, size: int, skip: int, what: str
+        self,
+        response: httpx.Response,
+        size: int,
+        skip: int,
+        what: str,
+        most: int = RECEIVE_BUFFER,
     ) -> Iterator[Piece]:
         """The body less its first ``skip`` bytes, which came in an earlier attempt.
 
@@ -128,7 +133,7 @@ class Downloads:
         one for it.
         """
         with self._wire.translated(what):
-            for piece in pieces(response, size, self._window):
+            for piece in pieces(response, size, self._window, most):
                 if skip < len(piece):
                     yield piece[skip:] if skip else piece
                 skip = max(0, skip - len(piece))
@@ -229,7 +234,7 @@ class Downloads:
 
     def _fill(self, part: _Part, response: httpx.Response, what: str) -> None:
         began, worked = time.monotonic(), time.process_time()
-        for piece in self._checked(response, len(part.body), 0, what):
+        for piece in self._checked(response, len(part.body), 0, what, RANGE_BUFFER):
             end = part.filled + len(piece)
             if end > len(part.body):
                 # Held until its turn comes, so nobody behind this counts in time.

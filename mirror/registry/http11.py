@@ -128,7 +128,7 @@ class _Exchange:
                 self._waiting += part
 
     def _write(self, part: Any) -> None:
-        waiting, self._waiting = self._waiting, bytearray()
+        waiting, self._waiting = bytes(self._waiting), bytearray()
         for each in (waiting, part):
             if each:
                 self._stream.write(each, self._writing)
@@ -136,19 +136,16 @@ class _Exchange:
     def _framed(self, event: h11.Event) -> list[Any]:
         return self._parser.send_with_data_passthrough(event) or []
 
-    def head(self, *, bodiless: bool) -> h11.Response | h11.InformationalResponse:
-        """The answer's head; one that changes the protocol is an answer too, which nobody wants.
-
-        Where it is all of the answer the exchange is over, whether somebody reads a body or not.
+    def head(self, *, bodiless: bool) -> h11.Response:
+        """The answer's head. Where it is all of the answer the exchange is over with it, whether
+        somebody reads a body or not.
         """
-        while True:
-            event = self._event()
-            if isinstance(event, h11.Response):
-                if bodiless or event.status_code == 204:
-                    self._event()
-                return event
-            if isinstance(event, h11.InformationalResponse) and event.status_code == 101:
-                return event
+        while not isinstance(event := self._event(), h11.Response):
+            # "100 Continue" and its like; the parser refuses another protocol.
+            pass
+        if bodiless or event.status_code == 204:
+            self._event()
+        return event
 
     def body(self) -> Iterator[bytes]:
         """The answer's body as it comes."""
