@@ -169,6 +169,8 @@ RECEIVE_HEAD = 64 * KIB
 SEND_TOGETHER = 16 * KIB
 # Bytes handed to a socket at a time: between two of them an upload's pace is looked at.
 WRITE_PIECE = MIB
+# Bytes of a TLS record (RFC 8446, 5.1).
+TLS_RECORD = 16 * KIB
 # Bytes of a blob after which the journal notes how far it is: what a kill can cost a worker.
 MARK_EVERY = 16 * MIB
 # Bytes of a blob between two states of its hash that are kept, 200 bytes each: what is read once

@@ -19,8 +19,8 @@ class Pages:
     sooner or later, a verify after a create for instance.
 
     There is one call for both (posix_fadvise(2), POSIX_FADV_DONTNEED): dirty pages begin their way
-    to the disk, and clean ones are dropped. So those just written stay, and the next call, which
-    reaches back over them, drops them.
+    to the disk, and clean ones are dropped. So those just written stay; of a large file the next
+    call reaches back over them, and drops them.
     """
 
     def __init__(self, file: int, size: int) -> None:
@@ -29,13 +29,21 @@ class Pages:
 
     def written(self, start: int, before: int, now: int) -> None:
         """Bytes ``before`` to ``now`` of a member that begins at ``start`` were written."""
-        if now // TIDY_EVERY > before // TIDY_EVERY:
-            self._advise(start, now - TIDY_EVERY * (1 + self._large), now)
+        if now // TIDY_EVERY == before // TIDY_EVERY:
+            return
+        if self._large:
+            self._advise(start, now - 2 * TIDY_EVERY, now)
+        else:
+            # Each page once: those of an earlier call are clean by now, and would be dropped.
+            self._advise(start, before - before % TIDY_EVERY, now - now % TIDY_EVERY)
 
     def all_written(self, start: int, size: int) -> None:
         """A member is whole; what is left of a small one can wait for those beside it."""
-        if self._large or size % TIDY_EVERY >= TIDY_FROM:
-            self._advise(start, size - TIDY_EVERY * (1 + self._large), size)
+        rest = size % TIDY_EVERY
+        if self._large:
+            self._advise(start, size - 2 * TIDY_EVERY, size)
+        elif rest >= TIDY_FROM:
+            self._advise(start, size - rest, size)
 
     def read(self, start: int, before: int, now: int) -> None:
         """Bytes ``before`` to ``now`` of a member that begins at ``start`` were read."""
@@ -48,8 +56,11 @@ class Pages:
             self._advise(start, size - 2 * TIDY_EVERY, size)
 
     def _advise(self, start: int, begin: int, end: int) -> None:
-        # It is advice: a file system that does not take it loses nothing.
         begin = max(0, begin)
+        if begin == end:
+            # To the system that would be all that follows.
+            return
+        # It is advice: a file system that does not take it loses nothing.
         with suppress(OSError):
             os.posix_fadvise(self._file, start + begin, end - begin, os.POSIX_FADV_DONTNEED)
 

@@ -82,39 +82,49 @@ def _receive(raw: socket.socket, remaining: int, window: float, most: int) -> It
     """
     buffer = memoryview(bytearray(min(most, max(remaining, 1))))
     pace = Pace()
-    try:
-        while remaining:
-            filled = _fill(raw, buffer[:remaining], pace, window)
-            if filled:
-                yield buffer[:filled]
-            if filled < min(len(buffer), remaining):
-                return
-            remaining -= filled
-    except (OSError, ssl.SSLError) as cause:
-        reason = "no byte came in time" if isinstance(cause, TimeoutError) else str(cause)
-        raise Cut(f"the connection failed: {reason}") from cause
-    except Dripping as cause:
-        raise Cut(str(cause)) from cause
+    while remaining:
+        filled, cause = _fill(raw, buffer[:remaining], pace, window)
+        if filled:
+            # What came before a fault too: the next attempt goes on behind it.
+            yield buffer[:filled]
+        if cause:
+            raise _cut(cause) from cause
+        if filled < min(len(buffer), remaining):
+            return
+        remaining -= filled
 
 
-def _fill(raw: socket.socket, buffer: memoryview, pace: Pace, window: float) -> int:
-    """Receive until ``buffer`` is full; fewer bytes where the connection ends before that.
+def _fill(
+    raw: socket.socket, buffer: memoryview, pace: Pace, window: float
+) -> tuple[int, Exception | None]:
+    """Receive until ``buffer`` is full; fewer bytes where the connection ends, or what failed.
 
     A gigabyte has 60,000 records, and all that is done for each of them counts: ``read`` is what
     ``recv_into`` calls under TLS, and the pace is only looked at once in a while.
     """
     filled, noted, size, began = 0, 0, len(buffer), time.monotonic()
     tls = raw if isinstance(raw, ssl.SSLSocket) else None
-    while filled < size:
-        rest = buffer[filled:]
-        # Given a buffer, it returns how much it put there.
-        count = int(tls.read(size - filled, rest)) if tls else raw.recv_into(rest)
-        filled += count
-        now = time.monotonic()
-        if now - began > window / 8 or not count or filled == size:
-            pace.waited(now - began)
-            pace.passed(filled - noted, window)
-            noted, began = filled, now
-        if not count:
-            break
-    return filled
+    try:
+        while filled < size:
+            rest = buffer[filled:]
+            # Given a buffer, it returns how much it put there.
+            count = int(tls.read(size - filled, rest)) if tls else raw.recv_into(rest)
+            filled += count
+            now = time.monotonic()
+            if now - began > window / 8 or not count or filled == size:
+                pace.waited(now - began)
+                pace.passed(filled - noted, window)
+                noted, began = filled, now
+            if not count:
+                break
+    except (OSError, ValueError, Dripping) as cause:
+        # ValueError is ssl's word for a socket that another thread has closed.
+        return filled, cause
+    return filled, None
+
+
+def _cut(cause: Exception) -> Cut:
+    if isinstance(cause, Dripping):
+        return Cut(str(cause))
+    reason = "no byte came in time" if isinstance(cause, TimeoutError) else str(cause)
+    return Cut(f"the connection failed: {reason}")

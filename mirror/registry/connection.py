@@ -255,6 +255,8 @@ class Connection:
             if response.status_code not in _REDIRECTS:
                 return response
             request, location = response.request, response.headers.get("location", "")
+            # Read, or a store of blobs would cost a connection to the registry for each of them.
+            self._drain(response)
             response.close()
             url = self.allowed(ask.what, policy.redirect, request.url, location)
             same = policy.origin(url) == policy.origin(self.root)

@@ -184,16 +184,18 @@ class Downloads:
     ) -> Iterator[Piece]:
         """What came of each range; the fault that cut one is raised behind its bytes.
 
-        Ends early where the first one showed that the link is not thin.
+        Ends early where the first one did not show that the link is thin.
         """
         fetch = partial(self._range, ask, descriptor)
         starts = deque(range(start, descriptor.size, RANGE_PIECE))
         waiting = deque[Future[_Part]]()
-        while waiting or (starts and self._thin is not False):
+        more = True
+        while waiting or (starts and more):
             while starts and len(waiting) < max(self._width(len(waiting)), 1):
                 waiting.append(_begun(fetch, starts.popleft(), over))
             part = waiting.popleft().result()
             self._judge(part)
+            more = bool(self._lanes or self._thin)
             yield part.body[: part.filled]
             if part.fault:
                 raise part.fault
@@ -207,11 +209,14 @@ class Downloads:
     def _judge(self, part: _Part) -> None:
         """Whether one connection gets little, told by the first range, which went alone.
 
-        Where this side had work to do all the while, more connections would be more work.
+        Where this side had work to do all the while it tells nothing, and another blob may.
         """
-        if self._lanes == 0 and self._thin is None and not part.fault:
-            little = len(part.body) < THIN * part.seconds
-            self._thin = little and part.worked < BUSY * part.seconds
+        if self._lanes or self._thin is not None or part.fault:
+            return
+        if len(part.body) >= THIN * part.seconds:
+            self._thin = False
+        elif part.worked < BUSY * part.seconds:
+            self._thin = True
 
     def _range(self, ask: Ask, descriptor: Descriptor, begin: int) -> _Part:
         """One range, or its beginning where a fault that may pass cut it."""

@@ -114,6 +114,9 @@ class _Exchange:
                 method=request.method, target=request.url.target, headers=request.headers
             )
         self._later(self._framed(head))
+        if int(dict(head.headers).get(b"content-length", 0)) > SEND_TOGETHER:
+            # Its first piece may be long in coming, and a peer may close what says nothing.
+            self._write(b"")
         for piece in _iterated(request.stream):
             self._later(self._framed(h11.Data(data=piece)))
         self._later(self._framed(h11.EndOfMessage()))
@@ -177,8 +180,8 @@ class _Exchange:
         """True where both sides are done, and nothing came behind the answer."""
         done = self._parser.our_state is h11.DONE
         whole = self._read_past or self._parser.their_state is h11.DONE
-        behind = self._parser.trailing_data[0] or self._stream.pending
-        return done and whole and not behind
+        behind, closed = self._parser.trailing_data
+        return done and whole and not (behind or closed or self._stream.pending)
 
 
 class _Body:

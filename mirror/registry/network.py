@@ -13,7 +13,7 @@ import httpcore
 
 from mirror.registry import address, lookup
 from mirror.registry.pace import Dripping, Pace, left
-from mirror.settings import MAX_HEAD, WRITE_PIECE
+from mirror.settings import LEAST_RATE, MAX_HEAD, TLS_RECORD, WRITE_PIECE
 
 
 class Forbidden(Exception):
@@ -133,31 +133,23 @@ class Stream(httpcore.NetworkStream):
         self._heading = False
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """In pieces, and as views: a bytes object would be copied where only a part goes out."""
+        """In pieces, and as views: a bytes object would be copied where only a part goes out.
+
+        TLS takes all of a piece or fails when the timeout is over. So it gets no more at a time
+        than a peer at the least rate takes in that time, and a record at least.
+        """
         if not self._asked:
             self._asked, self._heading, self._head = True, True, 0
             self._pace.begin()
         view: Any = memoryview(buffer)
-        for start in range(0, len(view), WRITE_PIECE):
-            piece = view[start : start + WRITE_PIECE]
+        size = WRITE_PIECE
+        if timeout is not None and isinstance(self.raw, ssl.SSLSocket):
+            size = min(WRITE_PIECE, max(TLS_RECORD, int(LEAST_RATE * timeout)))
+        for start in range(0, len(view), size):
+            piece = view[start : start + size]
             with self._pace.waiting():
-                self._send(piece, _left(timeout))
+                self._inner.write(piece, _left(timeout))
             self._passed(len(piece), timeout, httpcore.WriteTimeout)
-
-    def _send(self, view: Any, timeout: float | None) -> None:
-        """Past httpcore, which sets the timeout anew for each of the 16 KiB that TLS takes."""
-        raw = self.raw
-        if raw is None:
-            self._inner.write(view, timeout)
-            return
-        try:
-            raw.settimeout(timeout)
-            while view:
-                view = view[raw.send(view) :]
-        except TimeoutError as cause:
-            raise httpcore.WriteTimeout(str(cause)) from cause
-        except OSError as cause:
-            raise httpcore.WriteError(str(cause)) from cause
 
     def _passed(
         self, size: int, timeout: float | None, fault: type[httpcore.TimeoutException]

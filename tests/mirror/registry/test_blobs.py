@@ -29,6 +29,7 @@ from tests.fakes.simple import FakeRegistry
 from tests.mirror.registry.peers import Peer, endless
 from tests.mirror.registry.reach import (
     REPOSITORY,
+    beginning,
     blob_of,
     fault_of,
     held,
@@ -81,6 +82,14 @@ def test_a_large_blob_comes_past_the_library_and_a_small_one_does_not(
     fake, client = place
     assert memoryview in kinds(client, shelve(fake, noise(LARGE)))
     assert kinds(client, shelve(fake, noise(DIRECT_READ_FROM - 1))) == {bytes}
+
+
+def test_what_came_of_a_large_blob_before_it_stalled_is_kept(fake: FakeRegistry) -> None:
+    data, part = noise(LARGE), 900 * KIB
+    fake.on("GET", "/blobs/", stall(part))
+    with reach(fake.host, timeout=0.5) as client:
+        came, _fault = beginning(client, shelve(fake, data))
+    assert came == data[:part]
 
 
 @pytest.mark.parametrize("size", [100 * KIB, LARGE])

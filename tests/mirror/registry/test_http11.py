@@ -48,20 +48,29 @@ def put(wire: Direct, size: int, pieces: Iterator[bytes | memoryview]) -> int:
 
 
 @contextmanager
-def receiving(size: int, into: bytearray | None = None) -> Iterator[str]:
-    """A host that takes one request with ``size`` bytes, keeps them ``into``, and says 201."""
+def receiving(
+    size: int, into: bytearray | None = None, begun: threading.Event | None = None
+) -> Iterator[str]:
+    """A host that takes one request with ``size`` bytes, keeps them ``into``, and says 201.
+
+    ``begun`` is set when the request's head is there.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=_receive, args=(listening, size, into))
+        begun = begun or threading.Event()
+        thread = threading.Thread(target=_receive, args=(listening, size, into, begun))
         thread.start()
         yield f"127.0.0.1:{listening.getsockname()[1]}"
         thread.join()
 
 
-def _receive(listening: socket.socket, size: int, into: bytearray | None) -> None:
+def _receive(
+    listening: socket.socket, size: int, into: bytearray | None, begun: threading.Event
+) -> None:
     connection, _address = listening.accept()
     with connection, connection.makefile("rb") as stream:
         while stream.readline().strip():
             pass
+        begun.set()
         while size and (piece := stream.read(min(size, 64 * KIB))):
             size -= len(piece)
             if into is not None:
@@ -81,6 +90,17 @@ def test_pieces_of_one_buffer_that_is_used_again_arrive_as_they_were(piece: int)
     with receiving(len(data), arrived) as host, direct(host) as wire:
         assert put(wire, len(data), reused()) == 201
     assert arrived == data
+
+
+def test_the_head_of_an_upload_does_not_wait_for_a_slow_source() -> None:
+    begun = threading.Event()
+
+    def late() -> Iterator[bytes]:
+        assert begun.wait(5)
+        yield bytes(MIB)
+
+    with receiving(MIB, begun=begun) as host, direct(host) as wire:
+        assert put(wire, MIB, late()) == 201
 
 
 def test_many_small_pieces_are_not_gathered_in_memory() -> None:

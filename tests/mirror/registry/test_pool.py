@@ -13,6 +13,7 @@ from contextlib import suppress
 import httpcore
 import pytest
 
+from mirror.errors import Unreachable
 from mirror.registry.http11 import Direct
 from mirror.registry.network import Backend
 from mirror.registry.pool import Pool, Wire
@@ -252,6 +253,38 @@ def test_a_connection_whose_large_body_came_whole_takes_the_next_request(
     peer = blobs(more)
     read_and_ask(peer, times=3)
     assert len(peer.connections) == 1
+
+
+class Redirecting(Blobs):
+    """A registry that sends everybody elsewhere for the bytes, with a word about it."""
+
+    def reply(self, number: int, request: bytes) -> bytes:
+        if b" /elsewhere " in request.splitlines()[0]:
+            return super().reply(number, request)
+        moved = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /elsewhere\r\n"
+        return moved + b"Content-Length: 5\r\n\r\nmoved"
+
+
+def test_a_redirect_costs_no_connection() -> None:
+    peer = Redirecting()
+    try:
+        with reach(peer.host) as registry:
+            for _ in range(3):
+                assert read(registry, peer.blob) == peer.content
+        assert len(peer.connections) == 1
+    finally:
+        peer.close()
+
+
+def test_a_connection_that_is_closed_in_the_middle_of_a_body_is_a_fault_of_ours(
+    safe: FakeRegistry, trust: TlsOptions
+) -> None:
+    blob = shelve(safe, noise(4 * DIRECT_READ_FROM), REPOSITORY)
+    with reach(safe.host, tls=trust) as registry, registry.blob(REPOSITORY, blob) as pieces:
+        next(pieces)
+        registry.close()
+        with pytest.raises(Unreachable):
+            list(pieces)
 
 
 def test_one_of_which_a_part_was_read_takes_none(blobs: type[Blobs]) -> None:

@@ -66,6 +66,17 @@ def test_a_machine_that_is_busy_is_not_taken_for_a_thin_link(
     assert spans(fake) == [f"bytes=0-{PIECE - 1}", f"bytes={PIECE}-{9 * PIECE - 1}"]
 
 
+def test_a_machine_that_was_busy_for_a_while_sees_a_thin_link_later(
+    client: Registry, fake: FakeRegistry, thin: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, other = noise(9 * PIECE), noise(10 * PIECE)
+    with monkeypatch.context() as busy:
+        busy.setattr(download, "BUSY", 0)
+        assert read(client, shelve(fake, data)) == data
+    assert read(client, shelve(fake, other)) == other
+    assert len(spans(fake)) == 2 + 10
+
+
 def test_a_small_blob_is_fetched_whole_on_any_link(
     client: Registry, fake: FakeRegistry, thin: None
 ) -> None:
