@@ -29,11 +29,9 @@ class Pages:
 
     def written(self, start: int, before: int, now: int) -> None:
         """Bytes ``before`` to ``now`` of a member that begins at ``start`` were written."""
-        if now // TIDY_EVERY == before // TIDY_EVERY:
-            return
         if self._large:
-            self._advise(start, now - 2 * TIDY_EVERY, now)
-        else:
+            self.read(start, before, now)
+        elif now // TIDY_EVERY > before // TIDY_EVERY:
             # Each page once: those of an earlier call are clean by now, and would be dropped.
             self._advise(start, before - before % TIDY_EVERY, now - now % TIDY_EVERY)
 
@@ -41,7 +39,7 @@ class Pages:
         """A member is whole; what is left of a small one can wait for those beside it."""
         rest = size % TIDY_EVERY
         if self._large:
-            self._advise(start, size - 2 * TIDY_EVERY, size)
+            self.all_read(start, size)
         elif rest >= TIDY_FROM:
             self._advise(start, size - rest, size)
 

@@ -48,8 +48,7 @@ def pieces(
             received += len(view)
             yield view
         all_read = response.extensions.get(ALL_READ)
-        closing = "close" in response.headers.get("connection", "").lower()
-        if all_read and received == size and not closing:
+        if all_read and received == size:
             # Before the iterator goes: it would close the connection.
             all_read()
     if received < size:

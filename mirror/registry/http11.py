@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import h11
@@ -109,10 +109,13 @@ class _Exchange:
 
     def send(self, request: httpcore.Request) -> None:
         """Send all of a request; pieces of its body go out as they are, uncopied."""
-        with _local_faults():
+        try:
             head = h11.Request(
                 method=request.method, target=request.url.target, headers=request.headers
             )
+        except h11.LocalProtocolError as cause:
+            # A header that is none is the caller's fault, under httpcore's name for it.
+            raise httpcore.LocalProtocolError(str(cause)) from cause
         self._later(self._framed(head))
         if int(dict(head.headers).get(b"content-length", 0)) > SEND_TOGETHER:
             # Its first piece may be long in coming, and a peer may close what says nothing.
@@ -201,12 +204,3 @@ class _Body:
 def _iterated(stream: Any) -> Iterator[Any]:
     """The pieces of a request's body, as far as there is one."""
     return (piece for piece in stream if piece)
-
-
-@contextmanager
-def _local_faults() -> Iterator[None]:
-    """A header that is none is the caller's fault, under httpcore's name for it."""
-    try:
-        yield
-    except h11.LocalProtocolError as cause:
-        raise httpcore.LocalProtocolError(str(cause)) from cause

@@ -66,7 +66,7 @@ class Told:
         Of all rounds, or of the ``last`` so many.
         """
         good = self.good(step, who)
-        found = [s.own if own else s.seconds for s in good[len(good) - (last or len(good)) :]]
+        found = [s.own if own else s.seconds for s in good[-(last or len(good)) :]]
         numbers = [number for number in found if number is not None]
         return median(numbers) if numbers else None
 
