@@ -7,15 +7,13 @@ observability, the registry, certificates, DNS, and what Kubernetes and AWS them
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from bom.model import Bom, BomKind, Component
 from bom.order import natural
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One part and how BOMs name it.
 
     ``names`` are component names with ``-`` for ``_``; ``paths`` imagePaths of the image that the
@@ -87,8 +85,7 @@ PARTS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Cover:
+class Cover(NamedTuple):
     """What became of one part.
 
     ``versions`` are those that come with images, in natural order; where no component of that

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bom.errors import BomFault, ReferenceFault, shown
 from bom.yamltree import ListNode, MapNode, Node, Origin, Scalar, join_key
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(NamedTuple):
     """A node and where it stands.
 
     ``key`` is the dotted path from the file's root; ``line`` that of the key, or of the item in

@@ -8,8 +8,7 @@ a staging registry differ in what differs, and not in every image.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from bom.errors import InputFault
 from bom.images import WantedImage, images_of_boms
@@ -21,16 +20,14 @@ _Slot: TypeAlias = tuple[str, str]
 _Keys: TypeAlias = Callable[["_Image"], Iterable[Hashable]]
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """An image of the old BOM and the one that stands in its place in the new one."""
 
     old: WantedImage
     new: WantedImage
 
 
-@dataclass(frozen=True, slots=True)
-class Versions:
+class Versions(NamedTuple):
     """The versions of a component in each BOM, in natural order; none where it has none."""
 
     name: str
@@ -38,8 +35,7 @@ class Versions:
     new: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class BomDiff:
+class BomDiff(NamedTuple):
     """Everything is sorted: components by name, images by path and tag.
 
     ``components`` are those of which the versions differ. ``same`` are images with one path and
@@ -104,8 +100,7 @@ def sorted_pairs(pairs: Iterable[Pair]) -> tuple[Pair, ...]:
     return tuple(sorted(pairs, key=lambda pair: (_order(pair.new), _order(pair.old))))
 
 
-@dataclass(frozen=True, slots=True)
-class _Image:
+class _Image(NamedTuple):
     """An image that is wanted; ``own`` is its repository where that is not the BOM's."""
 
     wanted: WantedImage

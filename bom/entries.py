@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bom.errors import BomFault, InputFault, ReferenceFault, shown
 from bom.limits import SHOWN_NAMES
@@ -11,8 +11,7 @@ from bom.model import Bom, BomKind, ImageEntry
 from bom.reference import Reference, normal_repository
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One place of a BOM that wants one image.
 
     ``label`` is what it can be chosen by, "contour/v1.17.2+vmware.1"; ``repository`` is in the

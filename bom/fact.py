@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class BomFact:
+class BomFact(NamedTuple):
     """Which BOM file was read: "tkg-bom" or "tkr-bom", its release, "sha256:<hex>" of it."""
 
     kind: str

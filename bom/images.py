@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from bom.entries import (
     Entry,
@@ -27,8 +26,7 @@ from bom.reference import Reference, normal_repository
 _COMMENT: Final = re.compile(r"(?:^|\s)#")
 
 
-@dataclass(frozen=True, slots=True)
-class WantedImage:
+class WantedImage(NamedTuple):
     """One image to carry.
 
     ``reference`` is its full name at the source; ``repository`` the part of that name before the
@@ -51,8 +49,7 @@ class WantedImage:
     tag that each of them has where no digest is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImageSet:
+class ImageSet(NamedTuple):
     """All that is wanted.
 
     ``images`` are sorted by reference, each reference once; ``boms`` the files they come from;
@@ -146,8 +143,7 @@ def _union(one: WantedImage, other: WantedImage) -> WantedImage:
             fact=f"{one.reference} at {one.path} and at {other.path}",
             hint="read these inputs in two runs",
         )
-    return replace(
-        one,
+    return one._replace(
         components=tuple(sorted({*one.components, *other.components})),
         boms=tuple(sorted({*one.boms, *other.boms})),
         kind="bom" if "bom" in (one.kind, other.kind) else "image",

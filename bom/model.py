@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from bom.reference import Reference
 
@@ -26,8 +26,7 @@ class BomKind(StrEnum):
         return "TKG BOM" if self is BomKind.TKG else "TKr BOM"
 
 
-@dataclass(frozen=True, slots=True)
-class ImageEntry:
+class ImageEntry(NamedTuple):
     """One image that a BOM names (``components.<name>[].images.<key>``).
 
     ``key`` is the image's name in its map, or the addon's, or kubeadm's; ``path`` the imagePath;
@@ -42,8 +41,7 @@ class ImageEntry:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
+class Component(NamedTuple):
     """One version of one component (an item of ``components.<name>``).
 
     ``version`` is in the BOM's spelling, with ``+``, and empty where the file has none;
@@ -60,8 +58,7 @@ class Component:
         return f"{self.name}/{self.version}" if self.version else self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Ami:
+class Ami(NamedTuple):
     """A machine image on AWS (an item of ``ami.<region>``), with the system it holds.
 
     ``os``, ``version`` and ``arch`` come from ``osinfo`` and are empty where it has none.
@@ -73,8 +70,7 @@ class Ami:
     arch: str
 
 
-@dataclass(frozen=True, slots=True)
-class OsImage:
+class OsImage(NamedTuple):
     """A machine image on vSphere or Azure (an item of ``ova`` or ``azure``), with its system.
 
     ``kind`` is "ova" or "azure"; ``name`` the template's name, or Azure's ``sku`` (marketplace),
@@ -88,8 +84,7 @@ class OsImage:
     arch: str
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
+class Package(NamedTuple):
     """A core package of a TKr (an item of ``addons``, as TKG writes it since 1.4).
 
     ``name`` is the addon's, ``package_name`` such as "antrea.tanzu.vmware.com", ``category`` such
@@ -151,8 +146,7 @@ class Bom:
         return bool(_FIPS.search(self.release))
 
 
-@dataclass(frozen=True, slots=True)
-class BomPlace:
+class BomPlace(NamedTuple):
     """Where a TKG BOM's image is (an item of ``supportedTKGBomVersions``).
 
     ``path`` is its imagePath below the repository, ``tag`` the TKG version.
@@ -162,8 +156,7 @@ class BomPlace:
     tag: str
 
 
-@dataclass(frozen=True, slots=True)
-class PluginVersion:
+class PluginVersion(NamedTuple):
     """A version of the management-cluster plugin, and the TKG BOMs that it can use.
 
     The plugin takes the first of ``boms``; there may be none.
@@ -173,8 +166,7 @@ class PluginVersion:
     boms: tuple[BomPlace, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TkgCompatibility:
+class TkgCompatibility(NamedTuple):
     """A tkg-compatibility file: which TKG BOM goes with which plugin.
 
     ``version`` is the file's own ("v15"), empty where it has none; ``sha256`` and ``file`` are
@@ -192,8 +184,7 @@ class TkgCompatibility:
         return tuple(dict.fromkeys(place for plugin in self.plugins for place in plugin.boms))
 
 
-@dataclass(frozen=True, slots=True)
-class TkgRelease:
+class TkgRelease(NamedTuple):
     """A TKG version and its TKrs (an item of ``managementClusterVersions``).
 
     ``tkrs`` are in the BOM's spelling, with ``+``, each once, in the file's order.
@@ -203,8 +194,7 @@ class TkgRelease:
     tkrs: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TkrCompatibility:
+class TkrCompatibility(NamedTuple):
     """A tkr-compatibility file: which TKrs go with which TKG; each TKG version once.
 
     ``version`` is the file's own ("v19"), empty where it has none; ``sha256`` and ``file`` are
@@ -229,8 +219,7 @@ class LockedImage:
     annotations: Mapping[str, str] = field(hash=False)
 
 
-@dataclass(frozen=True, slots=True)
-class ImagesLock:
+class ImagesLock(NamedTuple):
     """An imgpkg bundle's list of its members, ``.imgpkg/images.yml``, in the file's order.
 
     ``sha256`` and ``file`` are as in Bom.

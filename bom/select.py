@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from bom.errors import InputFault, shown
 from bom.images import ImageSet, WantedImage
 from bom.limits import MAX_COMPARED_CHARS, MAX_COMPARED_NAMES, SHOWN_NAMES
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """Globs over component labels ("contour/v1.17.2+vmware.1"), upper and lower case told apart.
 
     A glob meets the name before the first slash or, where it has a slash itself, the whole label.
@@ -42,13 +41,12 @@ def select(images: ImageSet, selection: Selection) -> ImageSet:
     chosen = [image for each in images.images if (image := _choose(each, selection))]
     left_out = len(images.images) - len(chosen)
     if not left_out:
-        return replace(images, images=tuple(chosen))
+        return images._replace(images=tuple(chosen))
     counts = f"{left_out} of {len(images.images)} images are left out"
     if not chosen:
         hint = "select more components, or exclude fewer"
         raise InputFault("no component is left of those selected", fact=counts, hint=hint)
-    return replace(
-        images,
+    return images._replace(
         images=tuple(chosen),
         repositories=tuple(sorted({image.repository for image in chosen})),
         notices=(*images.notices, f"{counts} by --component/--exclude-component"),
@@ -59,7 +57,7 @@ def _choose(image: WantedImage, selection: Selection) -> WantedImage | None:
     if not image.components:
         return None if selection.components else image
     left = tuple(filter(selection.keeps, image.components))
-    return replace(image, components=left) if left else None
+    return image._replace(components=left) if left else None
 
 
 def _any_matches(globs: Iterable[str], label: str) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import yaml
 
@@ -28,8 +28,7 @@ _UNPRINTABLE: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(NamedTuple):
     """A value as text. ``null`` where it was written plainly as nothing, ``~`` or ``null``."""
 
     text: str
@@ -38,16 +37,14 @@ class Scalar:
     literal: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ListNode:
+class ListNode(NamedTuple):
     """Items in order; ``line`` is that of the first."""
 
     items: list[Node]
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class MapNode:
+class MapNode(NamedTuple):
     """Values by key in the file's order; ``lines`` holds the line of each key."""
 
     entries: dict[str, Node]
@@ -58,8 +55,7 @@ class MapNode:
 Node: TypeAlias = Scalar | ListNode | MapNode
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a YAML text was found, so that faults in a nested one point into the outer file.
 
     ``file`` as it was named; ``prefix`` the key the text stands under, empty for a file's own;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bom.images import ImageSet, WantedImage
@@ -86,7 +86,7 @@ def ask(creation: Creation) -> Resolution:
         resolution = resolution.with_members(creation.members)
     if creation.carry.foreign:
         resolution = Lookup(creation.source, crew, retry, creation.listener).run(resolution)
-    resolution = whole(replace(resolution, failed=(*creation.failed, *resolution.failed)))
+    resolution = whole(resolution._replace(failed=(*creation.failed, *resolution.failed)))
     if creation.earlier:
         resolution = only(resolution, creation.earlier.failed)
     return resolution

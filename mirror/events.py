@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class PhaseStarted:
+class PhaseStarted(NamedTuple):
     """A new part of the run: ``items`` to do, ``size`` bytes to move (0: none that count)."""
 
     name: str
@@ -15,8 +13,7 @@ class PhaseStarted:
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ItemStarted:
+class ItemStarted(NamedTuple):
     """Work on one thing begins; ``key`` is unique among what is under way."""
 
     key: str
@@ -24,16 +21,14 @@ class ItemStarted:
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Advanced:
+class Advanced(NamedTuple):
     """``size`` more bytes of an item went through; negative where an attempt was in vain."""
 
     key: str
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class ItemEnded:
+class ItemEnded(NamedTuple):
     """Work on one thing is over; ``status`` is one word: moved, mounted, present, failed, done."""
 
     key: str
@@ -42,8 +37,7 @@ class ItemEnded:
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """An attempt failed and another follows after ``pause`` seconds."""
 
     reason: str
@@ -51,15 +45,13 @@ class Waiting:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Noticed:
+class Noticed(NamedTuple):
     """Something the operator should know that stops nothing."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ImageFailed:
+class ImageFailed(NamedTuple):
     """An image will not be part of what the run makes, whatever else comes of it."""
 
     reference: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from bom.images import WantedImage
@@ -68,7 +68,7 @@ class _Gathered:
         wanted: dict[Reference, WantedImage] = {}
         for found in finds:
             for reference, members in found.members.items():
-                self._images[reference] = replace(self._images[reference], members=members)
+                self._images[reference] = self._images[reference]._replace(members=members)
             self._failed.update(_by_reference(found.failed))
             self._said.update(dict.fromkeys(found.notices))
             for image in found.wanted:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -51,9 +51,8 @@ class Lookup:
             if fault := next((faults[name] for name in names if name in faults), None):
                 failed.append((image.wanted, fault))
             else:
-                images.append(replace(image, graph=image.graph.carrying(served[image.origin])))
-        return replace(
-            resolution,
+                images.append(image._replace(graph=image.graph.carrying(served[image.origin])))
+        return resolution._replace(
             images=tuple(images),
             failed=(*resolution.failed, *failed),
             foreign_asked=True,

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
+from typing import NamedTuple
 
 from bom.errors import BomFault, InputFault
 from bom.images import WantedImage
 from bom.model import ImagesLock
-from bom.parse import parse_images_lock
 from bom.reference import Reference
 from mirror import moved
 from mirror.errors import Fault
@@ -101,8 +101,7 @@ class Bundles:
                 *([beside] if beside.name != reference.name else []),
                 *(each for place in locked for each in _now(place, image.wanted.repository)),
             )
-            yield replace(
-                image.wanted,
+            yield image.wanted._replace(
                 reference=reference,
                 kind="image",
                 required=True,
@@ -111,6 +110,9 @@ class Bundles:
 
     def _read(self, pieces: Iterator[bytes]) -> Locked | str | None:
         """The lock in a layer; None where it has none, a text where it cannot be read."""
+        # Imported here: PyYAML, which takes 20 ms to load, is for who meets a bundle.
+        from bom.parse import parse_images_lock
+
         try:
             files = dict(files_in(pieces, wanted=LOCK.__eq__, limit=MAX_IMAGES_LOCK))
             if LOCK not in files:
@@ -134,8 +136,7 @@ def _now(locked: Reference, repository: str) -> Iterator[Reference]:
     yield locked
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Candidate(NamedTuple):
     """An image that is a bundle if its configuration says so."""
 
     image: Resolved

@@ -61,7 +61,7 @@ def whole(resolution: Resolution) -> Resolution:
     images = tuple(i for i in resolution.images if i.wanted.reference not in broken)
     lost = [i for i in resolution.images if i.wanted.reference in broken]
     failed = [(i.wanted, broken[i.wanted.reference]) for i in lost]
-    return replace(resolution, images=images, failed=(*resolution.failed, *failed))
+    return resolution._replace(images=images, failed=(*resolution.failed, *failed))
 
 
 def only(resolution: Resolution, names: Collection[str]) -> Resolution:
@@ -80,8 +80,7 @@ def only(resolution: Resolution, names: Collection[str]) -> Resolution:
             along.update(name for place in places for name in referring.get(place, ()))
         new = along - wanted
         wanted = wanted | new
-    return replace(
-        resolution,
+    return resolution._replace(
         images=tuple(image for name, image in images.items() if name in wanted),
         failed=tuple(each for each in resolution.failed if str(each[0].reference) in names),
         absent=tuple(each for each in resolution.absent if str(each.reference) in names),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mirror.bundle.contents import Carried, Contents, contradictions, sorted_images
 from mirror.errors import IntegrityFault
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from mirror.resolve import Resolved
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(NamedTuple):
     """How much a set of images is. Sizes in bytes."""
 
     images: int

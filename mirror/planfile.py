@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bom.errors import ReferenceFault
 from bom.fact import BomFact
@@ -60,8 +59,7 @@ def to_json(images: ImageSet, resolution: Resolution, contents: Contents) -> dic
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(NamedTuple):
     """What a plan says is to be carried."""
 
     images: ImageSet
@@ -101,8 +99,7 @@ def parse(raw: bytes, file: str) -> Planned:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Image:
+class _Image(NamedTuple):
     wanted: WantedImage
     pin: Digest
     members: tuple[Digest, ...] | None

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
@@ -19,8 +18,7 @@ from mirror.oci.manifest import Manifest
 Piece = bytes | memoryview
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """One unique blob, where to read it and every place that must have it afterwards."""
 
     descriptor: Descriptor

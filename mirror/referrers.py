@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bom.images import WantedImage
 from bom.reference import Reference
@@ -44,8 +44,7 @@ class ReferrerSource(Protocol):
         """Who refers to a manifest, by the registry's list; None where it keeps none."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
+class _Subject(NamedTuple):
     """A manifest, and where it was found."""
 
     host: str
@@ -53,8 +52,7 @@ class _Subject:
     digest: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class _Companions:
+class _Companions(NamedTuple):
     """What belongs to one subject, by the registry's word."""
 
     tags: tuple[str, ...] = ()
@@ -159,7 +157,7 @@ class Referrers:
         if not self._room.take(len(listed.listed)):
             what, fact = f"cannot follow {label}", f"{MAX_REFERRERS_OF_RUN} referrers are enough"
             raise Misbehaved(Side.SOURCE, subject.host, what, fact=fact)
-        return replace(listed, tags=tags)
+        return listed._replace(tags=tags)
 
     def _listed(self, subject: _Subject) -> _Companions:
         """Who names the subject, by the referrers API or, where there is none, by the tag."""
@@ -221,7 +219,7 @@ class Referrers:
         found_in = found_under(image, self.resolver.rewrites)
         elsewhere = replace(found_in, tag=tag, digest=text)
         places = () if elsewhere == reference else (elsewhere,)
-        return replace(wanted, reference=reference, kind="image", required=False, places=places)
+        return wanted._replace(reference=reference, kind="image", required=False, places=places)
 
     def _sound(self, claims: _Claims) -> Found:
         """Those that do name their subject: a registry may list anything.

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from bom.errors import BomFault
 from bom.images import ImageSet, WantedImage, images_of_boms, merge
@@ -84,8 +84,7 @@ class Request:
             versions.check(version)
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A file that was read: a name for it, made here, its bytes, and the image it came in."""
 
     name: str
@@ -95,8 +94,7 @@ class Document:
     """Of the image's manifest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(NamedTuple):
     """What a release consists of. ``images`` has the notices for the operator."""
 
     images: ImageSet
@@ -326,8 +324,7 @@ class _Reading:
             return parsed
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """One file of the release: what it is, and path and tag of the image it is in."""
 
     name: str

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from bom.images import WantedImage
 from bom.reference import Reference
@@ -42,8 +42,7 @@ class ManifestSource(Protocol):
         """The manifest that a tag or digest names there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(NamedTuple):
     """An image with its digest and everything below it, and where to fetch that."""
 
     wanted: WantedImage
@@ -72,8 +71,7 @@ def found_under(image: Resolved, rewrites: Rewrites) -> Reference:
     return Reference(host, repository)
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(NamedTuple):
     """What became of a set of references."""
 
     images: tuple[Resolved, ...]
@@ -121,8 +119,8 @@ class Resolution:
 
     def with_members(self, members: Mapping[Reference, tuple[Digest, ...]]) -> Resolution:
         """The same, its imgpkg bundles being those that ``members`` names."""
-        images = (replace(i, members=members.get(i.wanted.reference)) for i in self.images)
-        return replace(self, images=tuple(images))
+        images = (i._replace(members=members.get(i.wanted.reference)) for i in self.images)
+        return self._replace(images=tuple(images))
 
     def raise_if_failed(self) -> None:
         """One fault that lists every reference which has no image."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from bom.errors import ReferenceFault, shown
 from bom.reference import Reference, parse_repository
@@ -11,8 +12,7 @@ from mirror.errors import UsageFault
 from mirror.text import starred
 
 
-@dataclass(frozen=True, slots=True)
-class Rewrites:
+class Rewrites(NamedTuple):
     """``FROM=TO`` pairs over ``host/repository``; the longest FROM that fits wins.
 
     A FROM fits on whole path components: ``host/tkg`` is no prefix of ``host/tkg-extra``.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -276,8 +276,7 @@ TOKEN_RENEWAL = 0.8
 TOKEN_LIFE = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What an operator may set about effort; the limits above are not up for choice."""
 
     # Transfers at a time, at most: a run begins with LEVEL_START and finds its level.
@@ -300,8 +299,7 @@ class Settings:
         return self.concurrency * max(self.ranges, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Carry:
+class Carry(NamedTuple):
     """What comes along with the images that are named."""
 
     # Members of imgpkg bundles; without them packages cannot be installed behind the gap.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from bom.diff import BomDiff, Pair, sorted_pairs
 from bom.reference import Reference
@@ -14,8 +14,7 @@ from mirror.plan import refuse_contradictions, sizes_of
 from mirror.resolve import Resolution
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(NamedTuple):
     """How much: images, unique blobs (manifests among them), and their bytes together."""
 
     images: int
@@ -23,8 +22,7 @@ class Amount:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Upgrade:
+class Upgrade(NamedTuple):
     """From an old release to a new one.
 
     ``whole`` is the new release by itself, ``moves`` what of it the old one does not have: the
@@ -35,8 +33,7 @@ class Upgrade:
     moves: Amount
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What registries say of both sides. ``upgrade`` is None where one is not known in full.
 
     ``digests`` has every reference that was resolved; ``failed`` pairs each that was not with its
@@ -79,8 +76,7 @@ def upgrade(old: Sequence[ImageGraph], new: Sequence[ImageGraph]) -> Upgrade:
 def with_digests(diff: BomDiff, digests: Mapping[Reference, Digest]) -> BomDiff:
     """The same, with images that kept path and tag but not their digest among the changed."""
     others = {pair for pair in diff.same if moved(pair, digests)}
-    return replace(
-        diff,
+    return diff._replace(
         changed=sorted_pairs([*diff.changed, *others]),
         same=tuple(pair for pair in diff.same if pair not in others),
     )

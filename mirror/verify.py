@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mirror.bundle import format as tar
 from mirror.bundle.contents import Contents
@@ -21,8 +21,7 @@ from mirror.transfer.engine import Engine
 from mirror.transfer.retry import Retry
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(NamedTuple):
     """What is wrong with some bundles: each damage with the file it is in. Size in bytes."""
 
     damages: tuple[tuple[str, Damage], ...]

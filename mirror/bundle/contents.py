@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from bom.fact import BomFact
 from mirror.oci.descriptor import Descriptor
@@ -13,8 +14,7 @@ from mirror.oci.graph import ImageGraph
 from mirror.oci.manifest import Manifest
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+class Carried(NamedTuple):
     """One image in a bundle. ``reference`` is where it came from, ``path`` where it will land."""
 
     reference: str

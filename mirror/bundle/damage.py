@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mirror.errors import BundleFault, IntegrityFault
 from mirror.oci.digest import Digest
@@ -11,8 +11,7 @@ from mirror.oci.digest import Digest
 _INTEGRITY = frozenset({"content", "document"})
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
+class Damage(NamedTuple):
     """``member`` is not what it must be."""
 
     kind: str

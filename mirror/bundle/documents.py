@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from mirror.bundle import format as tar
 from mirror.bundle.contents import Carried, Contents
@@ -33,8 +32,7 @@ BEGIN = b'{"base":null,"blobs":{'
 MEMBERS = b',"members":['
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One file of the bundle, its size in bytes."""
 
     key: Key

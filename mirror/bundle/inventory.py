@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from bom.errors import ReferenceFault
 from bom.fact import BomFact
@@ -23,8 +23,7 @@ _KINDS = frozenset({"image", "index", "imgpkg-bundle", "bom"})
 _LONGEST_SHOWN = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """One image as bundle.json lists it."""
 
     reference: str

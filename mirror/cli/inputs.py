@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from bom.images import ImageSet, WantedImage, images_of_boms, images_of_list, merge
 from bom.limits import MAX_FILE_BYTES
-from bom.parse import read_bom
 from bom.reference import Reference
 from bom.select import Selection, select
 from mirror import planfile
@@ -18,10 +18,12 @@ from mirror.errors import Fault, InputFault, Unresolved, UsageFault
 from mirror.events import Listener
 from mirror.oci.digest import Digest
 from mirror.registry.remote import Registries
-from mirror.release import REPOSITORY, Request, read_release
 from mirror.report.earlier import Earlier
 from mirror.rewrite import Rewrites
 from mirror.settings import MAX_PLAN, Carry, Settings
+
+if TYPE_CHECKING:
+    from mirror.release import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Wanted:
         if not asked.referrers:
             hint = "leave --no-referrers out, or make another plan with it"
             raise UsageFault("a plan already says what comes along", fact=_LISTED, hint=hint)
-        return replace(asked, platforms=self.platforms)
+        return asked._replace(platforms=self.platforms)
 
     def failed_in(self, run: Earlier) -> Wanted:
         """Only what failed in an earlier run of the same inputs; InputFault for one of others."""
@@ -67,7 +69,7 @@ class Wanted:
         lost = (image.reference for image, _fault in self.failed)
         run.check_named([*(image.reference for image in images.values()), *lost])
         left = tuple(image for image in images.values() if run.concerns(image.reference))
-        return replace(self, images=replace(self.images, images=left))
+        return replace(self, images=self.images._replace(images=left))
 
     def read(self, source: Registries, settings: Settings, listener: Listener) -> Wanted:
         """The same with the release read from its registry, if there is one to read.
@@ -78,6 +80,7 @@ class Wanted:
             return self
         # Imported here: oras costs 0.3 s that other inputs save.
         from mirror.registry.artifact import Artifacts
+        from mirror.release import read_release
 
         found = read_release(self.release, Artifacts(source), self.rewrites, settings, listener)
         images = _selected(merge([found.images, self.images]), self.selection, found.failed)
@@ -150,6 +153,9 @@ def read_inputs(inputs: Inputs) -> Wanted:
 def _of_files(inputs: Inputs) -> Iterator[ImageSet]:
     """The images of the files that are named."""
     if inputs.bom:
+        # Imported here: a list is read without PyYAML, which takes 20 ms to load.
+        from bom.parse import read_bom
+
         yield images_of_boms(
             [read_bom(path) for path in inputs.bom],
             source_repo=inputs.source_repo,
@@ -217,6 +223,8 @@ def _refuse_untried(images: Collection[str], boms: Collection[str], run: Earlier
 
 
 def _request(inputs: Inputs) -> Request:
+    from mirror.release import REPOSITORY, Request
+
     return Request(
         inputs.tkg_version or "",
         tuple(inputs.tkr or ()),

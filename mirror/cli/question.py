@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from mirror.cli.access import access
 from mirror.cli.expectation import read_expected
@@ -17,8 +18,7 @@ from mirror.preflight.scene import Expected, Question, Target
 from mirror.registry.tls import context
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """The files that were handed in, read; ``stdin`` where one of them was standard input."""
 
     expected: Expected | None
@@ -54,7 +54,7 @@ def question(
     """
     hosts = {target.authority}
     reach = access(registry, Side.DESTINATION, hosts, stdin_taken=given.stdin, listener=listener)
-    reach = replace(reach, tls=replace(reach.tls, authorities=authorities(given.cluster)))
+    reach = replace(reach, tls=reach.tls._replace(authorities=authorities(given.cluster)))
     context(reach.tls)
     return Question(
         target,

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 _SCHEME = "sha256:"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Digest:
+class Digest(NamedTuple):
     """The name of some bytes (image-spec, descriptor.md, "Digests").
 
     Only sha256: the bundle's member names carry nothing else. A path or URL is always built

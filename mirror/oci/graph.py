@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Container, Iterable, Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from mirror.oci import mediatypes
 from mirror.oci.descriptor import Descriptor
@@ -15,8 +15,7 @@ from mirror.settings import MAX_INDEX_DEPTH, MAX_INDEX_MANIFESTS, MAX_MANIFESTS
 from mirror.text import human_size
 
 
-@dataclass(frozen=True, slots=True)
-class ImageGraph:
+class ImageGraph(NamedTuple):
     """One image whole: an index with all its platforms, or with those that are wanted."""
 
     manifests: tuple[Manifest, ...]
@@ -48,7 +47,7 @@ class ImageGraph:
     def carrying(self, held: Container[Digest]) -> ImageGraph:
         """The same with every foreign layer that is among ``held``."""
         foreign = (layer.digest for manifest in self.manifests for layer in manifest.foreign)
-        return replace(self, carried=frozenset(digest for digest in foreign if digest in held))
+        return self._replace(carried=frozenset(digest for digest in foreign if digest in held))
 
     def missing(self, index: Manifest) -> tuple[Descriptor, ...]:
         """Children of one of the indexes that are not carried: it is sparse if there are any."""

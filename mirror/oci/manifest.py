@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from mirror.oci import mediatypes
 from mirror.oci.descriptor import Descriptor
@@ -13,8 +12,7 @@ from mirror.oci.strictjson import list_at, parse_object
 from mirror.settings import MAX_INDEX_MANIFESTS, MAX_LAYERS, MAX_MEDIA_TYPE
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """An image manifest or an index. Its identity is ``raw``; nothing is ever re-serialised."""
 
     raw: bytes
@@ -107,7 +105,7 @@ def _referring(manifest: Manifest, document: dict[str, Any]) -> Manifest:
     # Checked here and not kept: a document of 4 MiB may hold ten times as much of them in memory.
     _annotations(document)
     subject = Descriptor.from_json(document["subject"])
-    return replace(manifest, subject=subject, artifact_type=artifact_type)
+    return manifest._replace(subject=subject, artifact_type=artifact_type)
 
 
 def _annotations(document: dict[str, Any]) -> dict[str, str]:

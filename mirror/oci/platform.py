@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mirror.settings import MAX_PLATFORM_PART, MAX_PLATFORMS
 
 _PART = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{MAX_PLATFORM_PART - 1}}}")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Platform:
+class Platform(NamedTuple):
     """Go's names of a system and a processor (image-spec, image-index.md, "platform")."""
 
     os: str

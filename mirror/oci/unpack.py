@@ -12,7 +12,7 @@ import re
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mirror.settings import (
     KIB,
@@ -77,8 +77,7 @@ def files_in(
         yield member.name, content
 
 
-@dataclass(frozen=True, slots=True)
-class _Member:
+class _Member(NamedTuple):
     """One entry: its name without empty parts, tar's type flag, bytes of data that follow."""
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mirror.preflight import bridges
 from mirror.preflight.bridges import Bridges
@@ -100,8 +100,7 @@ def families(scene: Scene) -> Verdict:
     return warned(f"{has}: clients try IPv6 first", fix=fix)
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(NamedTuple):
     """Addresses that a cluster gives to pods or services, and where that is said."""
 
     name: str
@@ -109,8 +108,7 @@ class Range:
     place: str
 
 
-@dataclass(frozen=True, slots=True)
-class Collision:
+class Collision(NamedTuple):
     """Why an address cannot be the registry's, and what to set instead."""
 
     what: str

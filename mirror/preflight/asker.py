@@ -35,7 +35,7 @@ class Asker:
 
     def __init__(self, scene: Scene) -> None:
         given = scene.question.access.settings
-        settings = replace(given, concurrency=min(given.concurrency, IMAGES_AT_A_TIME))
+        settings = given._replace(concurrency=min(given.concurrency, IMAGES_AT_A_TIME))
         access = replace(strangers(scene.question.access), settings=settings, reading=True)
         self.host = scene.target.authority
         self.listener = scene.listener

@@ -8,7 +8,7 @@ import ssl
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mirror.errors import RegistryFault
 from mirror.preflight.cluster import ClusterConfig
@@ -29,8 +29,7 @@ class Useless(Exception):
     """A variable does not hold what it must; the text says what it holds instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """The certificates of a variable, as PEM made anew, and whether a private key was beside."""
 
     name: str

@@ -11,8 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mirror.preflight.machine import Machine, read
 from mirror.settings import MAX_POOL_NETWORKS
@@ -40,8 +39,7 @@ DEFAULT = Network(_POOLS[0][0])
 _UP = 0x1
 
 
-@dataclass(frozen=True, slots=True)
-class Bridges:
+class Bridges(NamedTuple):
     """``taken`` by interface; ``own`` is the network of docker0; ``next`` of what comes then."""
 
     taken: tuple[tuple[str, Network], ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mirror.preflight import products
 from mirror.preflight.clients import Answers, Dance, first_of, let_in, outcomes
@@ -14,8 +14,7 @@ from mirror.registry.probe import Answer, bearer
 from mirror.text import printable
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """``what`` as the end of a sentence; ``fix`` as the operator can do it."""
 
     what: str

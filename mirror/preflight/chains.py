@@ -12,10 +12,9 @@ import ipaddress
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mirror.preflight.member import Key, Member, Unreadable, member
 from mirror.registry.chain import Evidence, Reason, explained
@@ -38,8 +37,7 @@ _REISSUE = "have it reissued by a rule-abiding authority, or mend the authority'
 _TOLD_BETTER = re.compile("Forbidden|RSA key is too weak|.*unaccounted-for critical")
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(NamedTuple):
     """What a server sent, and what came of it against the ``anchors`` that are trusted."""
 
     sent: tuple[Member, ...]

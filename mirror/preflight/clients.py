@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mirror.oci.mediatypes import DOCKER_SCHEMA1_PREFIX, MANIFESTS
 from mirror.registry.challenge import Challenge
@@ -33,8 +33,7 @@ _PARAMETER = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Dance:
+class Dance(NamedTuple):
     """One Bearer challenge followed as a stranger follows it.
 
     ``trouble`` says why its token service is no place to ask, ``unsure`` that a client might ask
@@ -49,8 +48,7 @@ class Dance:
     manifest: Answer | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
+class Answers(NamedTuple):
     """What a stranger is answered. All of it is asked about one image."""
 
     root: Answer
@@ -65,8 +63,7 @@ class Answers:
     """A HEAD of the manifest with the Authorization with which a GET is let in; None for none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How one client fares: ``works`` is None where only it could tell; ``why`` it does not."""
 
     client: str

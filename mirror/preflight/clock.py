@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 from mirror.errors import RegistryFault
 from mirror.preflight.interface import Check, Verdict, failed, passed, untold, warned
@@ -15,8 +15,7 @@ from mirror.text import printable
 _MEND = "let both take their time from the same NTP server: timedatectl, chronyc tracking"
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """The Date header of one answer, between this machine's times before and after it."""
 
     said: str

@@ -11,7 +11,7 @@ import re
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mirror.preflight.interface import Check, Verdict, failed, passed, skipped, warned
 from mirror.preflight.scene import Scene
@@ -53,8 +53,7 @@ _PRIVATE = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """One service and what was found out; ``fault`` is empty where it can be used."""
 
     service: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from mirror.preflight.chains import Chain
 from mirror.preflight.handshakes import Trial, hands, others, places, trial
@@ -36,7 +35,7 @@ def worst(scene: Scene, found: Sequence[tuple[str, Verdict]]) -> Verdict:
     """
     address, gravest = min(found, key=lambda each: _GRAVEST.index(each[1].status))
     if address:
-        gravest = replace(gravest, summary=f"at {address}: {gravest.summary}")
+        gravest = gravest._replace(summary=f"at {address}: {gravest.summary}")
     known = scene.once(places)
     if len(known) == 1:
         return gravest
@@ -47,5 +46,5 @@ def worst(scene: Scene, found: Sequence[tuple[str, Verdict]]) -> Verdict:
         looked += f", and not at {len(known) - len(seen)} more"
         if gravest.status is Status.PASS:
             more = f" (at {len(seen)} of {len(known)} addresses)"
-            gravest = replace(gravest, summary=f"{gravest.summary}{more}")
-    return replace(gravest, detail=f"{gravest.detail}\n{looked}".strip())
+            gravest = gravest._replace(summary=f"{gravest.summary}{more}")
+    return gravest._replace(detail=f"{gravest.detail}\n{looked}".strip())

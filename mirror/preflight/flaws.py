@@ -6,8 +6,8 @@ A check of this kind looks at one file and gives every flaw it finds; the graves
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import wraps
+from typing import NamedTuple
 
 from mirror.preflight.cluster import ClusterConfig
 from mirror.preflight.interface import Verdict, failed, passed, skipped, warned
@@ -20,8 +20,7 @@ OfFile = Callable[[ClusterConfig], Verdict]
 _NAMED = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Flaw:
+class Flaw(NamedTuple):
     """One variable that is not as it should be.
 
     ``write`` is the line that mends it, or what to do where no line does; ``grave`` where TKG

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mirror.preflight.interface import Verdict, failed, passed, untold
 from mirror.preflight.sought import Gap, Kind
@@ -23,8 +23,7 @@ _HINTS = {
 _FAILS = "find out why the registry fails, then run the same command again"
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """How many things were looked for, and which of them are not as they should be."""
 
     thing: str

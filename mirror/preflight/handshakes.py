@@ -8,10 +8,9 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import wraps
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mirror.errors import Misbehaved, RegistryFault, Unreachable, Untrusted
 from mirror.preflight.chains import Chain, judged, refusals
@@ -37,8 +36,7 @@ _WHAT = "cannot look at its TLS"
 _EVERY_CIPHER = "ALL:@SECLEVEL=0"
 
 
-@dataclass(frozen=True, slots=True)
-class Shaken:
+class Shaken(NamedTuple):
     """What one handshake ended with: ``error``, or a ``version`` and the certificates sent."""
 
     address: str
@@ -166,8 +164,7 @@ def elsewhere(scene: Scene) -> tuple[Shaken, ...]:
     return tuple(each for each in rest if each.sent != first.sent and (each.sent or each.connected))
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(NamedTuple):
     """The certificates of one address, judged as Go does, and as OpenSSL did in a handshake."""
 
     chain: Chain
@@ -205,7 +202,7 @@ def tried(scene: Scene, seen: Shaken, options: TlsOptions) -> Trial:
     except Unreadable as cause:
         fact = f"it sends a certificate that cannot be read: {cause}"
         raise _fault(scene, Misbehaved, fact) from None
-    context = tls.context(replace(options, cert_file=None, key_file=None, insecure=False))
+    context = tls.context(options._replace(cert_file=None, key_file=None, insecure=False))
     # Before the store is read: what lies in a directory is loaded when a handshake needs it.
     wire = shaken(scene, seen.address, context)
     found = judged(sent, _anchors(context, options), datetime.now(UTC))

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mirror.registry.probe import Answer
 from mirror.text import printable
@@ -26,8 +25,7 @@ _MOST = 500
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(NamedTuple):
     """One project, as ``/projects`` lists it."""
 
     name: str
@@ -47,16 +45,14 @@ class Project:
         return number if _NUMBER.fullmatch(number) and int(number) else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(NamedTuple):
     """Bytes; ``hard`` may be UNLIMITED."""
 
     hard: int
     used: int
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """One enabled rule of a retention policy: which tags it keeps."""
 
     template: str
@@ -65,8 +61,7 @@ class Rule:
     """True where it keeps every tag of every repository."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
+class Retention(NamedTuple):
     """What a retention policy keeps, and when it runs; a tag that no rule keeps is deleted."""
 
     rules: tuple[Rule, ...]
@@ -74,8 +69,7 @@ class Retention:
     """Six fields of cron; empty where it runs only by hand."""
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
+class Component(NamedTuple):
     """One part of Harbor and how it is."""
 
     name: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from mirror.oci.digest import Digest
 from mirror.oci.manifest import Manifest
@@ -61,7 +60,7 @@ def _there(scene: Scene, found: Survey) -> Verdict:
     lacking = found.sought.expected.lacking
     if verdict.status is Status.PASS and lacking:
         return warned(f"{good}; {lacking}", verdict.detail, fix=_BOTH)
-    return replace(verdict, detail="\n".join(filter(None, (verdict.detail, lacking))))
+    return verdict._replace(detail="\n".join(filter(None, (verdict.detail, lacking))))
 
 
 _BOTH = "give a bundle, plan or BOM files of both: the TKG BOM, and the TKr BOM of each Kubernetes"

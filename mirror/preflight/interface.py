@@ -7,9 +7,8 @@ never prints: waivers, ``--strict`` and the order of things are the matter of ``
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from mirror.preflight.scene import Scene
@@ -24,8 +23,7 @@ class Status(StrEnum):
     SKIP = "skip"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What one check says.
 
     ``summary`` is a line for people; ``detail`` the evidence, as many lines as it takes; ``fix``
@@ -70,8 +68,7 @@ def untold(summary: str, detail: str = "", *, fix: str = "", blocks: bool = True
     return Verdict(Status.SKIP, summary, detail, fix, unknown=True, blocks=blocks)
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """One question with a stable name.
 
     ``title`` says what must hold. ``requirement`` is the demand of the reference design that it
@@ -99,8 +96,7 @@ class Check:
         return self.requirement not in ("R4", "R5")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """A check and its verdict; ``waived`` has the operator's reason where a failure was waived.
 
     A waived failure has the status of a warning, and ``verdict`` what was found.

@@ -8,7 +8,7 @@ the configuration of each image with one layer, and the lock of those that are b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from bom.images import WantedImage
 from bom.reference import Reference
@@ -24,8 +24,7 @@ from mirror.resolve import Resolved
 from mirror.rewrite import Rewrites
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(NamedTuple):
     """What some images turned out to be."""
 
     members: Mapping[Name, tuple[Digest, ...]]
@@ -68,4 +67,4 @@ def _resolved(place: Reference, manifest: Manifest) -> Resolved:
 def _unread(fault: Fault) -> Gap:
     """A blob that cannot be had is told where blobs are; here it only leaves a question open."""
     gap = gap_of(fault)
-    return replace(gap, kind=Kind.UNKNOWN) if isinstance(fault, RegistryFault) else gap
+    return gap._replace(kind=Kind.UNKNOWN) if isinstance(fault, RegistryFault) else gap

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mirror.text import printable
 
@@ -26,8 +26,7 @@ class Unreadable(Exception):
     """This is no certificate that any client could read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """A public key: ``RSA`` with its ``bits``, ``EC`` with its ``curve``, or another ``kind``."""
 
     kind: str

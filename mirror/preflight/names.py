@@ -7,7 +7,7 @@ import re
 import socket
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mirror.preflight import nameservers
 from mirror.preflight.interface import Check, Verdict, failed, passed, untold, warned
@@ -26,8 +26,7 @@ _OWN = "localhost"
 _SERVERS = "see which name servers /etc/resolv.conf has, and whether they answer this machine"
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(NamedTuple):
     """Where a name leads: by this machine's own resolver, by name servers alone, by /etc/hosts."""
 
     system: tuple[str, ...]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mirror.preflight.machine import Machine, read
 from mirror.settings import DNS_SECONDS, DNS_SERVER_SECONDS
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from dns.resolver import Resolver
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """The answer of this machine's name servers, A and AAAA together.
 
     Without addresses and without a ``fault``, they know no address of that name.

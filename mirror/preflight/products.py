@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mirror.errors import RegistryFault
 from mirror.preflight.interface import Check, Verdict, passed, skipped, warned
@@ -14,8 +14,7 @@ from mirror.registry.probe import Answer
 from mirror.text import printable
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
+class Product(NamedTuple):
     """``name`` is empty where it could not be told; ``version`` where it does not say."""
 
     name: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from mirror.errors import Fault, Misbehaved, Side
 from mirror.preflight import harbor_api, writing
@@ -17,8 +17,7 @@ from mirror.preflight.writing import Reading
 from mirror.registry.probe import Answer
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """The project that DEST names, as far as it could be seen."""
 
     name: str
@@ -45,7 +44,7 @@ def place(scene: Scene) -> Place:
     if seen.exists or not scene.question.create_project:
         return seen
     said = _create(scene, name)
-    return replace(_seen(scene, name), made=said)
+    return _seen(scene, name)._replace(made=said)
 
 
 def prepare(scene: Scene) -> None:

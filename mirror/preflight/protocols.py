@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from mirror.preflight.chains import CURVES
 from mirror.preflight.everywhere import UNSEEN, worst
@@ -64,8 +64,7 @@ def offer(last: Shaken) -> Offer:
     return Offer.NO if cut or _DECLINED.search(last.reason) else Offer.UNTOLD
 
 
-@dataclass(frozen=True, slots=True)
-class Versions:
+class Versions(NamedTuple):
     """What was found out, by the version's name: the newest first."""
 
     offers: dict[str, Offer]

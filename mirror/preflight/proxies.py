@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mirror.preflight.cluster import ClusterConfig
 from mirror.settings import MAX_NO_PROXY
 from mirror.text import printable
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+class Proxy(NamedTuple):
     """One proxy that is set: by which variable, where it is, and what is kept from it."""
 
     variable: str

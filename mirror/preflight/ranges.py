@@ -9,8 +9,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import combinations, islice
+from typing import NamedTuple
 
 from mirror.preflight.cluster import ClusterConfig
 from mirror.preflight.flaws import NOT_GIVEN, Flaw, judged
@@ -50,8 +50,7 @@ _SERVICE_BITS = 20
 _CIDR = re.compile(r"[0-9A-Fa-f.:]{2,45}/[0-9]{1,3}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(NamedTuple):
     """A network and the variable that it is of; ``default`` where the file leaves it to TKG."""
 
     name: str

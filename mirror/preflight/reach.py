@@ -7,7 +7,7 @@ import shlex
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mirror.preflight import proxies
 from mirror.preflight.interface import Check, Verdict, failed, passed, untold, warned
@@ -19,8 +19,7 @@ from mirror.settings import MAX_ADDRESSES_TRIED, MAX_ERROR_SHOWN
 from mirror.text import printable
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One connection that was tried; ``fault`` is empty where it came about."""
 
     address: Address

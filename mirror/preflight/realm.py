@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from mirror.errors import RegistryFault
@@ -22,8 +22,7 @@ _PLAIN = re.compile(r"[a-z0-9.:\[\]-]{1,260}")
 _FORWARDED = "set X-Forwarded-Proto: https and Host in the reverse proxy before it"
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(NamedTuple):
     """Why a realm is no place to ask. ``unsure``: a client might ask there all the same."""
 
     what: str

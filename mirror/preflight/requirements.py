@@ -7,14 +7,13 @@ may waive them with a reason; two say "must".
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from mirror.preflight.interface import Finding, Status
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(NamedTuple):
     """``title`` as a sentence about the registry; ``verb`` as the design puts it."""
 
     id: str
@@ -45,8 +44,7 @@ class State(StrEnum):
         return self.value.replace("-", " ")
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """A requirement, how it stands, and the findings that make it so."""
 
     requirement: Requirement

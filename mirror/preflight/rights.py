@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from mirror.errors import Fault
 from mirror.preflight import harbor_api, writing
@@ -28,8 +28,7 @@ _DELETE = "pull,push,delete"
 Question = Callable[[Probe, str, str, Callable[[], str]], Attempt]
 
 
-@dataclass(frozen=True, slots=True)
-class Writes:
+class Writes(NamedTuple):
     """What came of trying to write to every repository."""
 
     attempts: tuple[Attempt, ...]
@@ -99,7 +98,7 @@ def _rest(scene: Scene, known: Voice, names: tuple[str, ...], begun: Writes) -> 
     outcomes = Crew(PREFLIGHT_AT_A_TIME, keep_going=True).run(names[1:PREFLIGHT_REPOSITORIES], act)
     found = sorted((o.result for o in outcomes if o.result), key=lambda each: each.repository)
     troubles = tuple(sorted(f"{o.item}: {printable(str(o.fault))}" for o in outcomes if o.fault))
-    return replace(begun, attempts=(*begun.attempts, *found), troubles=troubles)
+    return begun._replace(attempts=(*begun.attempts, *found), troubles=troubles)
 
 
 # --- the checks -------------------------------------------------------------------------------

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from mirror.errors import Misbehaved, RegistryFault, Unreachable
 from mirror.preflight.scene import Scene
@@ -18,8 +17,7 @@ Refusal = TypeVar("Refusal", bound=RegistryFault)
 _PROBABLE = ("tkg-compatibility", "v1")
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """An image of the registry: ``name`` is a tag, or a digest where it has none."""
 
     repository: str

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from bom.errors import Fault, ReferenceFault
 from bom.reference import parse_repository
@@ -44,8 +44,7 @@ class Asks(Protocol):
 Opened = TypeVar("Opened", bound=Asks)
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """DEST taken apart: ``harbor.corp.example:8443/tkg/prod``."""
 
     authority: str
@@ -88,8 +87,7 @@ class Target:
         return f"{self.project}/{path}" if self.project else path
 
 
-@dataclass(frozen=True, slots=True)
-class Awaited:
+class Awaited(NamedTuple):
     """One image that must be there. ``digest`` is None where only a BOM named it."""
 
     reference: str
@@ -121,8 +119,7 @@ class Expected:
     """Which images of TKG it cannot speak for, as a clause; empty where it has both BOMs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What the operator wants to know, and gave for that."""
 
     target: Target

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 from mirror.errors import Fault, IntegrityFault, Misbehaved, NotFound, Refused, RegistryFault
 from mirror.oci.descriptor import Descriptor
@@ -22,8 +22,7 @@ from mirror.text import printable
 _MEMBER_TAG = re.compile(r"sha256-([0-9a-f]{64})\.imgpkg")
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """A manifest as it is asked for: ``tkg/antrea:v1`` or ``tkg/antrea@sha256:...``."""
 
     repository: str
@@ -34,8 +33,7 @@ class Name:
         return f"{self.repository}{'@' if isinstance(self.name, Digest) else ':'}{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
+class Blob(NamedTuple):
     """A configuration or layer in a repository; ``size`` in bytes as its manifest promises."""
 
     repository: str
@@ -65,8 +63,7 @@ class Kind(Enum):
     """No answer, or one that may be better later."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(NamedTuple):
     """Something that is not as it should be, and why."""
 
     kind: Kind

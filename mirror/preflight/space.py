@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil
+from typing import NamedTuple
 
 from mirror.preflight import harbor_api
 from mirror.preflight.harbor_api import UNLIMITED, Quota
@@ -19,8 +19,7 @@ from mirror.settings import QUOTA_SLACK
 from mirror.text import human_size
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(NamedTuple):
     """Bytes to upload. ``known`` is what of them is there; ``whole`` false: there may be more."""
 
     missing: int

@@ -10,8 +10,7 @@ import base64
 import json
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from mirror.errors import Fault, Misbehaved, Side
 from mirror.preflight import harbor_api, writing
@@ -34,8 +33,7 @@ _CHECK = (
 PUSH = "pull,push"
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What became of the credentials. ``verdict`` is REG-3's."""
 
     verdict: Verdict

@@ -7,7 +7,7 @@ blobs, so this is the one part of a preflight that retries, heeds 429 and tells 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mirror.events import PhaseStarted
 from mirror.oci.digest import Digest
@@ -22,8 +22,7 @@ from mirror.settings import MAX_COMPANION_ROUNDS, MAX_INDEX_DEPTH
 _ROUNDS = MAX_COMPANION_ROUNDS + MAX_INDEX_DEPTH
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(NamedTuple):
     """What a registry has of what it must have."""
 
     sought: Sought

@@ -10,9 +10,9 @@ An upload that is begun and cancelled would tell the same, and leaves a file at 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
 from mirror.errors import RegistryFault
 from mirror.oci import mediatypes
@@ -68,8 +68,7 @@ class Reading(StrEnum):
 _STANDS = frozenset({Reading.CACHE, Reading.READ_ONLY, Reading.MAY_NOT})
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One attempt to write to a repository. ``left`` says what became of what was stored.
 
     ``remains`` names what is there still; empty for nothing.

@@ -38,7 +38,7 @@ class Access:
         A client certificate is not shown to it. What is said in the clear, or to whoever answers
         in its name, is said without a password: those switches were meant for other registries.
         """
-        tls = replace(self.tls, cert_file=None, key_file=None)
+        tls = self.tls._replace(cert_file=None, key_file=None)
         private = not (self.plain_http or tls.insecure)
         credentials = self.credentials if private else CredentialStore(environment={})
         return replace(self, tls=tls, credentials=credentials, stranger=True)

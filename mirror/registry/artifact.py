@@ -15,9 +15,8 @@ import io
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import oras.auth
@@ -42,8 +41,7 @@ from mirror.text import human_size, printable
 logging.getLogger("oras.logger").disabled = True
 
 
-@dataclass(frozen=True, slots=True)
-class Artifact:
+class Artifact(NamedTuple):
     """One file out of a registry, and the manifest that promised it."""
 
     manifest: Manifest

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import httpx
 
@@ -40,8 +40,7 @@ class _Token:
     renew_at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
+class _Failure(NamedTuple):
     """A fetch that failed, and when: who waited for it meanwhile need not try the same again."""
 
     at: float

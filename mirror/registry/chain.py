@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mirror.errors import Untrusted
 from mirror.text import printable
@@ -29,16 +28,14 @@ _NAMES_SHOWN = 5
 _LONGEST_NAME = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """The fact for a message, and the next step."""
 
     fact: str
     hint: str
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """What is known of a certificate that was not accepted.
 
     ``code`` is OpenSSL's X509_V_ERR number, ``path`` the presented chain in the order in which

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # One step of the grammar: a name and its value, quoted or not; a bare word; a comma.
 _STEP = re.compile(
@@ -20,8 +20,7 @@ _STEP = re.compile(
 _LONGEST = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(NamedTuple):
     """One way to authenticate: ``scheme`` in lower case, parameters under lower-case names."""
 
     scheme: str

@@ -187,5 +187,5 @@ def strangers(access: Access) -> Access:
     Nor trust: what a stranger learns is no secret, and what the certificate is worth is a
     question of its own. So everything else can be told too where the certificate is bad.
     """
-    tls = replace(access.tls, cert_file=None, key_file=None, insecure=True)
+    tls = access.tls._replace(cert_file=None, key_file=None, insecure=True)
     return replace(access, tls=tls, credentials=CredentialStore(environment={}), direct=True)

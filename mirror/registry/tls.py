@@ -10,16 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mirror.errors import InputFault, MachineFault
 from mirror.settings import MAX_SMALL_FILE
 
 
-@dataclass(frozen=True, slots=True)
-class TlsOptions:
+class TlsOptions(NamedTuple):
     """What the operator says about TLS. ``insecure`` skips verification and nothing else."""
 
     ca_files: Sequence[Path] = ()

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from mirror import __version__
 from mirror.bundle.reader import Bundle
 from mirror.errors import MachineFault
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """One file that was handed in: ``kind`` in words, ``name`` as it was written."""
 
     kind: str
@@ -26,8 +25,7 @@ class Given:
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Circumstances(NamedTuple):
     """``time`` in UTC, when it began; ``options`` are those that change what is found."""
 
     time: datetime

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bom.errors import ReferenceFault
 from bom.reference import Reference
@@ -18,8 +17,7 @@ SCHEMA = "tkg-mirror/run/v1"
 _STATUSES = frozenset({"copied", "present", "absent", "failed"})
 
 
-@dataclass(frozen=True, slots=True)
-class Earlier:
+class Earlier(NamedTuple):
     """An earlier run's images, by reference."""
 
     file: str

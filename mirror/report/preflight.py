@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mirror.preflight.interface import Finding, Status
 from mirror.preflight.requirements import Standing, State, standings
@@ -59,8 +58,7 @@ def tally(findings: Iterable[Finding]) -> str:
     return ", ".join(f"{count} {spoken}" for count, spoken in counted if count)
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """The findings of one family, the gravest first."""
 
     title: str

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 from mirror.preflight.interface import Finding, Status
 from mirror.preflight.requirements import Standing, State, standings
@@ -44,8 +44,7 @@ _PAINT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """How wide lines may be, and whether whoever reads them sees colours."""
 
     width: int = WIDTH

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import doctest
-from dataclasses import astuple
 from typing import Any
 
 import pytest
@@ -117,8 +116,8 @@ def test_what_a_real_bom_says_besides_images_is_read_whole(name: str) -> None:
         for key, addon in document.get("addons", {}).items()
         if "packageName" in addon
     ]
-    assert [astuple(each) for each in bom.os_images] == machines
-    assert [astuple(each) for each in bom.packages] == packages
+    assert [tuple(each) for each in bom.os_images] == machines
+    assert [tuple(each) for each in bom.packages] == packages
     assert bom.tkr_packages == document.get("tkr-package", {})
     assert bom.tkr_package_repositories == document.get("tkr-package-repo", {})
     assert {region: [ami.id for ami in amis] for region, amis in bom.amis.items()} == {

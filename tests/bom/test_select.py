@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from fnmatch import fnmatchcase
 
 import pytest
@@ -73,8 +72,8 @@ def test_nothing_chosen_changes_nothing() -> None:
 
 def test_an_exclusion_of_one_version_that_leaves_every_image_says_nothing() -> None:
     found = select(IMAGES, Selection(excluded=("contour/v1.18",)))
-    assert found == replace(
-        IMAGES, images=(replace(CONTOUR, components=("contour/v1.17",)), ENVOY, LISTED, SHARED)
+    assert found == IMAGES._replace(
+        images=(CONTOUR._replace(components=("contour/v1.17",)), ENVOY, LISTED, SHARED)
     )
 
 
@@ -180,7 +179,7 @@ def expected_of(image: WantedImage, selection: Selection) -> WantedImage | None:
         dropped = [fnmatchcase(texts["/" in glob], glob) for glob in selection.excluded]
         if (any(chosen) or not chosen) and not any(dropped):
             kept.append(label)
-    return replace(image, components=tuple(kept)) if kept else None
+    return image._replace(components=tuple(kept)) if kept else None
 
 
 @steady

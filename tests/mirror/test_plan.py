@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -104,8 +103,8 @@ def test_two_images_for_one_place_are_refused() -> None:
 
 def test_two_references_to_one_image_for_one_place_are_not() -> None:
     one = resolved("a:v1", make_image([OWN]))
-    other = replace(
-        one, wanted=replace(one.wanted, reference=Reference.parse("other.example.com/x/a:v1"))
+    other = one._replace(
+        wanted=one.wanted._replace(reference=Reference.parse("other.example.com/x/a:v1"))
     )
     assert len(contents_of(ImageSet(()), [one, other]).images) == 2
 

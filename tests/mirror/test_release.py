@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
@@ -454,13 +453,13 @@ def test_a_fault_that_may_pass_is_tried_again_as_often_as_was_asked(
     for pattern in ("tags/list", "tkg-bom/manifests", "/blobs/"):
         offered.on("GET", pattern, hang_up(), nth=1)
     told = list[Event]()
-    assert not read(offered, settings=replace(SETTINGS, retries=1), told=told).failed
+    assert not read(offered, settings=SETTINGS._replace(retries=1), told=told).failed
     assert sum(isinstance(event, Waiting) for event in told) == 3
 
 
 def test_damage_is_not_tried_again(offered: FakeRegistry) -> None:
     offered.on("GET", "tkr-bom/blobs/", flip_byte(20))
-    found = read(offered, settings=replace(SETTINGS, retries=3))
+    found = read(offered, settings=SETTINGS._replace(retries=3))
     assert [fault.name for _image, fault in found.failed] == ["integrity"]
     assert offered.count("GET", "tkr-bom/blobs/") == 1
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from bom.diff import diff_boms
@@ -110,4 +108,4 @@ def test_a_digest_that_is_not_known_is_no_change() -> None:
     same = diff_boms(old, new)
     (pair,) = same.same
     assert with_digests(same, {pair.old.reference: Digest.of(b"one")}) == same
-    assert with_digests(replace(same, same=()), {}).changed == ()
+    assert with_digests(same._replace(same=()), {}).changed == ()

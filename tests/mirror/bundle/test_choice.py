@@ -46,7 +46,7 @@ def bundle_of(images: dict[str, Image], *platforms: str, foreign: Sequence[Diges
     """What a create with these platforms would write, with these foreign layers."""
     wanted = [Platform.parse(text) for text in platforms]
     carried = [
-        replace(carry(name, each), graph=graph_of(each, wanted).carrying(foreign))
+        carry(name, each)._replace(graph=graph_of(each, wanted).carrying(foreign))
         for name, each in images.items()
     ]
     contents = Contents(f"{HOST}/tkg", (), sorted_images(carried), platforms)
@@ -124,7 +124,7 @@ def test_a_foreign_layer_that_one_image_brings_is_carried_by_all_that_name_it(
     digest = Digest.parse(base.digest)
     made = bundle_of(two)
     one, other = made.contents.images
-    mixed = replace(made.contents, images=(replace(one, graph=one.graph.carrying([digest])), other))
+    mixed = replace(made.contents, images=(one._replace(graph=one.graph.carrying([digest])), other))
     path = Small(mixed, made.bytes_of).write(tmp_path / "x.tar")
     assert [i.graph.carried for i in read(path).images] == [{digest}, {digest}]
 

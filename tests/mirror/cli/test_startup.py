@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.simple import FakeRegistry
+from tests.flows.cli import listed, stock
 from tests.mirror.bundle.small import two_images
 
 HEAVY = {
@@ -74,3 +75,10 @@ def test_a_push_needs_no_boms_and_nothing_for_what_goes_wrong(
     path = two_images().write(tmp_path / "x.tar")
     found = loaded("bundle", "push", str(path), f"{fake.host}/air/gap", "--plain-http")
     assert found & ((HEAVY - NETWORK) | BOMS | {"mirror.preflight"}) == set()
+
+
+def test_a_list_is_carried_without_what_reads_yaml(fake: FakeRegistry, tmp_path: Path) -> None:
+    images = listed(fake, stock(fake, 1), tmp_path)
+    bundle = str(tmp_path / "x.tar")
+    found = loaded("bundle", "create", "--images", str(images), "-o", bundle, "--plain-http")
+    assert found & {"yaml", "bom.parse", "mirror.release", "mirror.preflight"} == set()

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -156,5 +155,5 @@ class Forged(Manifest):
     def under(cls, name: Descriptor, children: tuple[Descriptor, ...] = ()) -> Manifest:
         made = numbered(0)
         raw = b" " * name.size
-        found = replace(made, raw=raw, digest=name.digest, media_type=name.media_type)
-        return replace(found, children=children)
+        found = made._replace(raw=raw, digest=name.digest, media_type=name.media_type)
+        return found._replace(children=children)

@@ -9,7 +9,6 @@ with FakeRegistry() as fake:
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import Protocol
 
 from mirror.errors import Side
@@ -36,7 +35,7 @@ MEMBER = f"pkg:{tag_of(APP)}"
 WORLD = {"agent:v1": AGENT, "app:v1": APP, "pkg:v1": PACKAGE, "sister:v2": SISTER}
 MEMBERS = {"pkg:v1": (APP,)}
 # Whatever else they need is there: it is the matter of other tests.
-CHECKS = tuple(replace(check, needs=()) for check in images.CHECKS)
+CHECKS = tuple(check._replace(needs=()) for check in images.CHECKS)
 
 
 class Hosted(Protocol):

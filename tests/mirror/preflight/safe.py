@@ -74,7 +74,7 @@ def question(
     plain_http: bool = False,
     **more: Any,
 ) -> Question:
-    tls = replace(tls or TlsOptions(), authorities=authorities(config))
+    tls = (tls or TlsOptions())._replace(authorities=authorities(config))
     access = Access(
         Side.DESTINATION,
         plain_http=plain_http,
@@ -95,7 +95,7 @@ def by_name(fake: FakeRegistry, name: str = HOST) -> str:
 
 def said(check_id: str, asked: Question) -> Verdict:
     """What one check says by itself."""
-    check = replace(next(each for each in CHECKS if each.id == check_id), needs=())
+    check = next(each for each in CHECKS if each.id == check_id)._replace(needs=())
     with Scene(asked) as scene:
         return examine(scene, [check], Rules()).findings[0].verdict
 

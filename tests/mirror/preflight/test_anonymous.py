@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from mirror.preflight.anonymous import CHECKS
@@ -269,7 +267,7 @@ def test_a_registry_that_keeps_silent_is_not_waited_for_beyond_its_time(
     # All of the time but a tenth of a second is over when the check begins.
     times = iter([0.0])
     with scene_of(f"{fake.host}/tkg", clock=lambda: next(times, PREFLIGHT_SECONDS - 0.1)) as scene:
-        (finding,) = examine(scene, [replace(REG_1, needs=())], Rules()).findings
+        (finding,) = examine(scene, [REG_1._replace(needs=())], Rules()).findings
     assert finding.verdict.unknown
     assert "gave no answer within 0.5 s" in finding.verdict.summary
 

@@ -121,7 +121,7 @@ def test_a_switch_for_transfers_does_not_change_the_verdict(tmp_path: Path) -> N
     with presenting(tmp_path, leaf) as fake:
         verdict = said("TLS-1", asking(fake, TlsOptions(insecure=True)))
         assert verdict.status is Status.FAIL
-        given = replace(trust(tmp_path, root), insecure=True)
+        given = trust(tmp_path, root)._replace(insecure=True)
         assert said("TLS-1", asking(fake, given)).status is Status.PASS
     assert "--ca-file" in verdict.fix
     assert "TKG_CUSTOM_IMAGE_REPOSITORY_CA_CERTIFICATE" in verdict.fix

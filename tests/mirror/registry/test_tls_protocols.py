@@ -123,7 +123,7 @@ def test_a_client_certificate_that_is_not_accepted_is_told_from_none(
     path = place.directory / "other.pem"
     path.write_bytes(other.key_pem + other.pem)
     with strict(place, version, root, leaf) as fake:
-        fault = refused(named(fake), replace(place.trusts(root), cert_file=path, key_file=path))
+        fault = refused(named(fake), place.trusts(root)._replace(cert_file=path, key_file=path))
     assert "it does not accept the client certificate" in fault.fact
     assert "--cert-file" in fault.hint
 
