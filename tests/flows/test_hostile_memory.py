@@ -36,12 +36,11 @@ BOUND_MB = 150
 # Runs the tool, and says at the end how much memory it had at most (VmHWM, kB).
 MEASURED = """\
 import sys
-from mirror.__main__ import main
-try:
-    main()
-finally:
-    text = open("/proc/self/status").read()
-    print("PEAK", text.split("VmHWM:")[1].split()[0], file=sys.stderr)
+from mirror.__main__ import run
+code = run()
+text = open("/proc/self/status").read()
+print("PEAK", text.split("VmHWM:")[1].split()[0], file=sys.stderr)
+sys.exit(code)
 """
 
 
