@@ -27,7 +27,7 @@ from mirror.report.earlier import Earlier
 from mirror.report.run import ImageResult, RunReport, ordered, reason_of
 from mirror.resolve import Resolution, Resolved, Resolver
 from mirror.rewrite import Rewrites
-from mirror.settings import MANIFESTS_AT_A_TIME, Carry, Settings
+from mirror.settings import Carry, Settings
 from mirror.transfer.crew import Crew, Outcome
 from mirror.transfer.engine import Engine, Tally
 from mirror.transfer.limit import Limit
@@ -68,7 +68,7 @@ def resolve(creation: Creation) -> Resolution:
 
 def ask(creation: Creation) -> Resolution:
     """Every image and what comes along with it, as far as the source has an answer."""
-    crew = Crew(min(creation.settings.concurrency, MANIFESTS_AT_A_TIME), keep_going=True)
+    crew = Crew(creation.settings.concurrency, keep_going=True)
     retry = Retry.of(creation.settings, crew, creation.listener)
     resolver = Resolver(
         creation.source,

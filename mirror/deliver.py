@@ -17,7 +17,7 @@ from mirror.ports import Move, Source
 from mirror.registry.client import Registry
 from mirror.registry.remote import Project
 from mirror.report.run import ImageResult, RunReport, ordered, reason_of
-from mirror.settings import ASK_FROM, MANIFESTS_AT_A_TIME, Settings
+from mirror.settings import ASK_FROM, Settings
 from mirror.transfer.crew import Crew, Outcome
 from mirror.transfer.engine import Engine, Tally
 from mirror.transfer.limit import Limit
@@ -114,7 +114,7 @@ class Delivery:
         return self._publisher().publish(images, lost)
 
     def _publisher(self) -> Publisher:
-        crew = Crew(min(self.settings.concurrency, MANIFESTS_AT_A_TIME), self.keep_going)
+        crew = Crew(self.settings.concurrency, self.keep_going)
         host, overwrite = self.registry.host, self.overwrite
         return Publisher(
             self.registry, crew, self._retry(crew), self.listener, host, overwrite, self._complete

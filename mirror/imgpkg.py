@@ -30,7 +30,7 @@ from mirror.oci.unpack import files_in
 from mirror.ports import Move, Source
 from mirror.resolve import Resolved, found_under
 from mirror.rewrite import Rewrites
-from mirror.settings import MAX_CONFIG, MAX_IMAGES_LOCK, MAX_MEMBERS, MAX_UNPACKED
+from mirror.settings import LOOKS_AT_A_TIME, MAX_CONFIG, MAX_IMAGES_LOCK, MAX_MEMBERS, MAX_UNPACKED
 from mirror.transfer.crew import Crew
 from mirror.transfer.look import Looks
 from mirror.transfer.retry import Retry
@@ -50,7 +50,8 @@ class Bundles:
     ) -> None:
         self._rewrites = rewrites
         self._labels = Looks("look for bundles", _has_label, source, crew, retry, listener)
-        self._locks = Looks("read bundles", self._read, source, crew, retry, listener)
+        few = crew.of_few(LOOKS_AT_A_TIME)
+        self._locks = Looks("read bundles", self._read, source, few, retry, listener)
         self._turn = threading.Lock()
         self._in_locks = _Allowance(MAX_MEMBERS, "images in the locks of bundles")
         self._in_bundles = _Allowance(MAX_MEMBERS, "members of bundles")

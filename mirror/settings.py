@@ -28,15 +28,18 @@ MAX_ERROR_SHOWN = 300
 MAX_CELL_SHOWN = 4000
 # Bytes of all manifests of one run together, which are held in memory: 10,000 images have 25 MB.
 MAX_MANIFESTS = 32 * MIB
-# Manifests that are asked for at a time: each may have 4 MiB, several times over while it is read.
-# 25 such took 130 MB with four, 157 with six and 183 with eight; honest ones have 1 KiB.
-MANIFESTS_AT_A_TIME = 4
+# Documents of more than MAX_SMALL_JSON that are read at a time: each may have 4 MiB, several times
+# over while it is read.
+LARGE_AT_A_TIME = 2
+# Layers and large configurations that are looked into at a time: they unfold while they come.
+LOOKS_AT_A_TIME = 4
 # Objects, lists and commas in one document. An index of 500 manifests has about 6,000; a million
 # empty objects would be 4 MiB on the wire and 70 MB in memory.
 MAX_JSON_PARTS = 100_000
 MAX_INVENTORY_PARTS = 800_000
-# Bytes of a document that is read beside others; honest manifests have a few KiB.
-MAX_SMALL_JSON = 256 * KIB
+# Bytes of a document that is read beside any number of others, as an object 60 times as large;
+# honest manifests have a few KiB.
+MAX_SMALL_JSON = 64 * KIB
 # Repositories that may hold the same image before that is worth a word. Real BOMs have pairs.
 MAX_SAME = 3
 # Bytes of one artifact that is read whole, a BOM or compatibility image: those have some 20 KiB.

@@ -22,6 +22,7 @@ from mirror.registry.auth import Scopes
 from mirror.registry.connection import Ask, Connection
 from mirror.registry.download import Downloads
 from mirror.registry.lists import Lists
+from mirror.registry.turns import in_turn
 from mirror.registry.upload import Uploads
 from mirror.settings import CANCEL_TIMEOUT, MAX_MANIFEST
 from mirror.text import printable
@@ -77,14 +78,7 @@ class Registry:
         ask = self._ask("GET", repository, f"manifests/{name}", what)
         with self._wire.exchange(ask) as response:
             self._wire.expect(response, what, 200)
-            raw = self._wire.bounded(response, MAX_MANIFEST, what)
-            stated = response.headers.get("docker-content-digest", "")
-            content_type = response.headers.get("content-type", "")
-        self._same_digest(raw, name, stated, what)
-        try:
-            return Manifest.parse(raw, content_type)
-        except ValueError as cause:
-            raise self._wire.fault(Misbehaved, what, printable(str(cause))) from None
+            return in_turn(response, partial(self._parsed, response, name, what))
 
     def tagged(self, repository: str, tag: str) -> Digest | None:
         """The digest that a tag has now, or None where there is no such tag."""
@@ -227,8 +221,19 @@ class Registry:
 
     # --- checks ---------------------------------------------------------------------------
 
-    def _same_digest(self, raw: bytes, name: str | Digest, stated: str, what: str) -> None:
+    def _parsed(self, response: httpx.Response, name: str | Digest, what: str) -> Manifest:
+        raw = self._wire.bounded(response, MAX_MANIFEST, what)
+        self._same_digest(raw, name, response, what)
+        try:
+            return Manifest.parse(raw, response.headers.get("content-type", ""))
+        except ValueError as cause:
+            raise self._wire.fault(Misbehaved, what, printable(str(cause))) from None
+
+    def _same_digest(
+        self, raw: bytes, name: str | Digest, response: httpx.Response, what: str
+    ) -> None:
         got = str(Digest.of(raw))
+        stated = response.headers.get("docker-content-digest", "")
         promised = [str(name)] if isinstance(name, Digest) else []
         if stated.startswith("sha256:"):
             promised.append(stated)

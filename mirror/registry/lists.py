@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 import httpx
 
@@ -15,6 +17,7 @@ from mirror.oci.mediatypes import OCI_INDEX
 from mirror.oci.strictjson import parse_object
 from mirror.registry import policy, wire
 from mirror.registry.connection import Ask, Connection
+from mirror.registry.turns import in_turn
 from mirror.settings import (
     MAX_COMPANION_PAGES,
     MAX_COMPANION_TAGS,
@@ -24,6 +27,8 @@ from mirror.settings import (
     MAX_TAG_LIST,
     MAX_TAGS,
 )
+
+Page = TypeVar("Page")
 
 
 class Lists:
@@ -36,8 +41,8 @@ class Lists:
     def tags(self, repository: str) -> list[str]:
         """Every tag, in the registry's order (distribution-spec, "Listing Tags")."""
         ask, found = self._tags(repository), list[str]()
-        for raw in self._pages(ask, MAX_PAGES):
-            found += self._tag_page(raw, ask.what)
+        for page in self._pages(ask, MAX_PAGES, partial(self._tag_page, what=ask.what)):
+            found += page
             if len(found) > MAX_TAGS:
                 raise self._wire.fault(Misbehaved, ask.what, f"it has more than {MAX_TAGS} tags")
         return found
@@ -50,9 +55,9 @@ class Lists:
         """
         ask, found, some = self._tags(repository), set[str](), False
         try:
-            for raw in self._pages(ask, MAX_COMPANION_PAGES, _declines):
+            for page in self._pages(ask, MAX_COMPANION_PAGES, self._companion_page, _declines):
                 some = True
-                found.update(filter(referrers.COMPANION_TAG.fullmatch, self._tag_page(raw, "")))
+                found |= page
                 if len(found) > MAX_COMPANION_TAGS:
                     return None
         except Misbehaved:
@@ -68,12 +73,10 @@ class Lists:
         what = f"cannot list what refers to {self._wire.host}/{repository}@{subject}"
         ask = self._get(repository, f"referrers/{subject}", what)
         ask = replace(ask, headers={"Accept": OCI_INDEX})
+        read = partial(self._referrer_page, what=what)
         found: list[Descriptor] | None = None
-        for raw in self._pages(ask, MAX_REFERRERS, _has_no_referrers):
-            try:
-                found = [*(found or ()), *referrers.descriptors(raw)]
-            except ValueError as cause:
-                raise self._wire.fault(Misbehaved, what, f"its list is wrong: {cause}") from None
+        for page in self._pages(ask, MAX_REFERRERS, read, _has_no_referrers):
+            found = [*(found or ()), *page]
             if len(found) > MAX_REFERRERS:
                 raise self._wire.fault(Misbehaved, what, f"it names more than {MAX_REFERRERS}")
         return found
@@ -82,28 +85,47 @@ class Lists:
         self,
         ask: Ask,
         limit: int,
+        read: Callable[[bytes], Page],
         declined: Callable[[httpx.Response], bool] = lambda _response: False,
-    ) -> Iterator[bytes]:
-        """Every page of a list, at most ``limit``; none where the first answer declines it."""
+    ) -> Iterator[Page]:
+        """Every page of a list, at most ``limit``, as ``read`` makes of it; none where the first
+        answer declines it.
+        """
         left = MAX_TAG_LIST
         for number in range(limit):
             with self._wire.exchange(ask) as response:
                 if not number and declined(response):
                     return
                 self._wire.expect(response, ask.what, 200)
-                raw = self._wire.bounded(response, min(MAX_MANIFEST, left), ask.what)
-                left -= len(raw)
+                page, size = in_turn(response, partial(self._page, response, left, ask.what, read))
+                left -= size
                 link = response.links.get("next", {}).get("url", "")
-            yield raw
+            yield page
             if not link:
                 return
             url = self._wire.allowed(ask.what, policy.next_page, self._wire.root, ask.url, link)
             ask = replace(ask, url=url)
         raise self._wire.fault(Misbehaved, ask.what, f"its list has more than {limit} pages")
 
+    def _page(
+        self, response: httpx.Response, left: int, what: str, read: Callable[[bytes], Page]
+    ) -> tuple[Page, int]:
+        """What ``read`` makes of one page, and its bytes; it may have ``left`` of them."""
+        raw = self._wire.bounded(response, min(MAX_MANIFEST, left), what)
+        return read(raw), len(raw)
+
     def _tags(self, repository: str) -> Ask:
         what = f"cannot list the tags of {self._wire.host}/{repository}"
         return self._get(repository, "tags/list", what)
+
+    def _companion_page(self, raw: bytes) -> set[str]:
+        return set(filter(referrers.COMPANION_TAG.fullmatch, self._tag_page(raw, "")))
+
+    def _referrer_page(self, raw: bytes, what: str) -> Iterable[Descriptor]:
+        try:
+            return referrers.descriptors(raw)
+        except ValueError as cause:
+            raise self._wire.fault(Misbehaved, what, f"its list is wrong: {cause}") from None
 
     def _tag_page(self, raw: bytes, what: str) -> list[str]:
         try:

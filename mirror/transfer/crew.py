@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from mirror.errors import BundleFault, Fault, Full, IntegrityFault, RegistryFault
@@ -54,6 +54,10 @@ class Crew:
     def of(cls, settings: Settings, *, keep_going: bool) -> Crew:
         """One that moves blobs: it finds its own level below what the operator set."""
         return cls(settings.concurrency, keep_going, Level(settings.concurrency))
+
+    def of_few(self, most: int) -> Crew:
+        """One that stops with this one, of ``most`` workers."""
+        return replace(self, workers=min(self.workers, most))
 
     def run(
         self, items: Iterable[Item], act: Callable[[Item], Result]

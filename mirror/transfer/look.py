@@ -11,6 +11,7 @@ from mirror.events import Listener, PhaseStarted
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
 from mirror.ports import Content, Move, Source
+from mirror.settings import LOOKS_AT_A_TIME, MAX_SMALL_JSON
 from mirror.transfer.crew import Crew
 from mirror.transfer.engine import Engine
 from mirror.transfer.retry import Retry
@@ -41,10 +42,13 @@ class Looks(Generic[Result]):
             return
         size = sum(move.descriptor.size for move in new.values())
         self.listener(PhaseStarted(self.phase, len(new), size))
-        engine = Engine(self.source, self, "the source", self.crew, self.retry, self.listener)
-        for outcome in engine.run(new.values()):
-            if outcome.fault:
-                self.found[outcome.item.descriptor.digest] = outcome.fault
+        small = [move for move in new.values() if move.descriptor.size <= MAX_SMALL_JSON]
+        large = [move for move in new.values() if move.descriptor.size > MAX_SMALL_JSON]
+        for crew, moves in ((self.crew, small), (self.crew.of_few(LOOKS_AT_A_TIME), large)):
+            engine = Engine(self.source, self, "the source", crew, self.retry, self.listener)
+            for outcome in engine.run(moves):
+                if outcome.fault:
+                    self.found[outcome.item.descriptor.digest] = outcome.fault
 
     def holds(self, descriptor: Descriptor, target: str) -> bool:
         """No: what was seen is not asked for."""
