@@ -33,6 +33,7 @@ def copy(
         creation.listener,
         overwrite,
         creation.keep_going,
+        creation.source.quickest,
     )
     report = delivery.run((image, origins[image.reference]) for image in images)
     return replace(

@@ -141,7 +141,8 @@ def _fetch(
     moves = fetches(images)
     total = sum(move.descriptor.size for move in moves)
     creation.listener(PhaseStarted("fetch", len(moves), total))
-    crew = Crew.of(creation.settings, keep_going=creation.keep_going)
+    wait = creation.source.quickest
+    crew = Crew.of(creation.settings, keep_going=creation.keep_going, wait=wait)
     limit = Limit(creation.settings.limit_rate, crew.stop)
     engine = Engine(
         creation.source,

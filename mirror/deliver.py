@@ -39,6 +39,8 @@ class Delivery:
     listener: Listener
     overwrite: bool = False
     keep_going: bool = False
+    wait: float = 0.0
+    """Seconds that the quickest answer of the source took, where that is a registry."""
 
     def run(self, carried: Iterable[tuple[Carried, str]]) -> RunReport:
         """Bring what the destination lacks; the report tells every image.
@@ -130,7 +132,8 @@ class Delivery:
         return Retry.of(self.settings, crew, self.listener)
 
     def _crew(self) -> Crew:
-        return Crew.of(self.settings, keep_going=self.keep_going)
+        wait = max(self.wait, self.registry.quickest)
+        return Crew.of(self.settings, keep_going=self.keep_going, wait=wait)
 
     def _report(
         self,

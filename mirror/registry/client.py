@@ -61,6 +61,11 @@ class Registry:
         return self._wire.requests
 
     @property
+    def quickest(self) -> float:
+        """Seconds in which its quickest answer came; 0 before the first."""
+        return self._wire.quickest
+
+    @property
     def connection(self) -> Connection:
         """What everything goes through that is said to this registry."""
         return self._wire

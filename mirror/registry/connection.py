@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from math import inf
 
 import h11
 import httpx
@@ -92,6 +94,7 @@ class Connection:
         self._timeout = timeout_of(access)
         self._made: Transport | None = None
         self.requests = 0
+        self._quickest = inf
 
     @contextmanager
     def exchange(self, ask: Ask) -> Iterator[httpx.Response]:
@@ -118,6 +121,13 @@ class Connection:
     def spare(self) -> int:
         """How many more requests would be let in now."""
         return self._gate.spare
+
+    @property
+    def quickest(self) -> float:
+        """Seconds in which the quickest answer came, which the way there and back is most of;
+        0 before the first.
+        """
+        return 0.0 if self._quickest == inf else self._quickest
 
     @contextmanager
     def plainly(self, ask: Ask, authorization: str = "") -> Iterator[httpx.Response]:
@@ -277,7 +287,10 @@ class Connection:
             request = httpx.Request(
                 ask.method, ask.url, headers=headers, content=ask.content, extensions=limits
             )
-            return self._transport.send(request)
+            began = time.monotonic()
+            response = self._transport.send(request)
+        self._quickest = min(self._quickest, time.monotonic() - began)
+        return response
 
     def _ask_token(
         self, method: str, url: httpx.URL, headers: dict[str, str], form: dict[str, str]

@@ -19,7 +19,15 @@ from mirror.oci.digest import Digest
 from mirror.ports import Piece
 from mirror.registry.body import pieces
 from mirror.registry.connection import Ask, Connection, encoded
-from mirror.settings import BUSY, MOST_RANGES, RANGE_BUFFER, RANGE_PIECE, RECEIVE_BUFFER, THIN
+from mirror.settings import (
+    BUSY,
+    MOST_RANGES,
+    RANGE_BUFFER,
+    RANGE_PIECE,
+    RANGE_TRIAL,
+    RECEIVE_BUFFER,
+    THIN,
+)
 from mirror.text import printable
 
 
@@ -187,18 +195,24 @@ class Downloads:
         Ends early where the first one did not show that the link is thin.
         """
         fetch = partial(self._range, ask, descriptor)
-        starts = deque(range(start, descriptor.size, RANGE_PIECE))
+        spans = deque(self._spans(start, descriptor.size))
         waiting = deque[Future[_Part]]()
         more = True
-        while waiting or (starts and more):
-            while starts and len(waiting) < max(self._width(len(waiting)), 1):
-                waiting.append(_begun(fetch, starts.popleft(), over))
+        while waiting or (spans and more):
+            while spans and len(waiting) < max(self._width(len(waiting)), 1):
+                waiting.append(_begun(fetch, spans.popleft(), over))
             part = waiting.popleft().result()
             self._judge(part)
             more = bool(self._lanes or self._thin)
             yield part.body[: part.filled]
             if part.fault:
                 raise part.fault
+
+    def _spans(self, start: int, size: int) -> Iterator[range]:
+        """The offsets of each range; a small one first where that has something to find out."""
+        known = self._lanes or self._thin is not None
+        begins = [start, *range(start + (RANGE_PIECE if known else RANGE_TRIAL), size, RANGE_PIECE)]
+        return map(range, begins, [*begins[1:], size])
 
     def _width(self, held: int) -> int:
         """How many ranges to have under way, of which ``held`` are."""
@@ -218,10 +232,10 @@ class Downloads:
         elif part.worked < BUSY * part.seconds:
             self._thin = True
 
-    def _range(self, ask: Ask, descriptor: Descriptor, begin: int) -> _Part:
+    def _range(self, ask: Ask, descriptor: Descriptor, span: range) -> _Part:
         """One range, or its beginning where a fault that may pass cut it."""
-        end = min(begin + RANGE_PIECE, descriptor.size) - 1
-        part = _Part(memoryview(bytearray(end - begin + 1)))
+        begin, end = span[0], span[-1]
+        part = _Part(memoryview(bytearray(len(span))))
         try:
             with self._wire.exchange(self._ranged(ask, begin, end)) as response:
                 self._wire.expect(response, ask.what, 200, 206, 416)
@@ -266,7 +280,7 @@ class _NoRanges(Exception):
     """The registry sends whole blobs only; stays inside this file."""
 
 
-def _begun(fetch: Callable[[int], _Part], begin: int, over: threading.Event) -> Future[_Part]:
+def _begun(fetch: Callable[[range], _Part], span: range, over: threading.Event) -> Future[_Part]:
     """One range under way, in a thread that nothing waits for: Python's pools hold up the end
     of a program until the last of their peers has answered.
 
@@ -278,11 +292,11 @@ def _begun(fetch: Callable[[int], _Part], begin: int, over: threading.Event) -> 
         if over.is_set():
             return
         try:
-            future.set_result(fetch(begin))
+            future.set_result(fetch(span))
         except BaseException as cause:
             future.set_exception(cause)
 
-    threading.Thread(target=run, daemon=True, name=f"range-{begin}").start()
+    threading.Thread(target=run, daemon=True, name=f"range-{span.start}").start()
     return future
 
 

@@ -47,6 +47,11 @@ class Registries:
         """Requests sent to all of them so far."""
         return sum(registry.requests for registry in self._all())
 
+    @property
+    def quickest(self) -> float:
+        """Seconds in which the quickest answer of the nearest came; 0 where none is known."""
+        return min((each.quickest for each in self._all() if each.quickest), default=0.0)
+
     def at(self, host: str) -> Registry:
         """The registry at ``host``; Misbehaved where what was read names too many."""
         with self._lock:

@@ -51,9 +51,13 @@ class Crew:
     stop: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
-    def of(cls, settings: Settings, *, keep_going: bool) -> Crew:
-        """One that moves blobs: it finds its own level below what the operator set."""
-        return cls(settings.concurrency, keep_going, Level(settings.concurrency))
+    def of(cls, settings: Settings, *, keep_going: bool, wait: float = 0.0) -> Crew:
+        """One that moves blobs: it finds its own level below what the operator set.
+
+        ``wait``: seconds that the quickest answer of a registry took (``Level``).
+        """
+        level = Level(settings.concurrency, wait=wait)
+        return cls(settings.concurrency, keep_going, level)
 
     def of_few(self, most: int) -> Crew:
         """One that stops with this one, of ``most`` workers."""

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from mirror.settings import LEVEL_GAIN, LEVEL_HOLD, LEVEL_PERIOD, LEVEL_START
+from mirror.settings import LEVEL_GAIN, LEVEL_HOLD, LEVEL_PERIOD, LEVEL_START, LONG_WAIT
 
 
 class Level:
@@ -18,10 +18,16 @@ class Level:
     together became faster by LEVEL_GAIN.
     """
 
-    def __init__(self, ceiling: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, ceiling: int, clock: Callable[[], float] = time.monotonic, *, wait: float = 0.0
+    ) -> None:
+        """``wait``: seconds that a registry's quickest answer took, 0 where nobody knows.
+
+        Where that is long, transfers wait more than they work, and all may begin at once.
+        """
         self._ceiling = ceiling
         self._clock = clock
-        self.width = min(LEVEL_START, ceiling)
+        self.width = ceiling if wait >= LONG_WAIT else min(LEVEL_START, ceiling)
         """How many are let in now."""
         self._inside = 0
         self._moved = 0

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
 from mirror.errors import Side
+from mirror.registry import connection
 from mirror.registry.access import Access
 from mirror.registry.remote import Project, Registries
 from scripts.world.registry import Registry as RealRegistry
@@ -196,3 +198,20 @@ def test_the_real_registry_takes_and_gives_a_whole_image(registry: RealRegistry)
         assert client.mount("tkg/other", blob_of(data), REPOSITORY)
         with client.blob("tkg/other", blob_of(data)) as pieces:
             assert b"".join(map(bytes, pieces)) == data
+
+
+def test_the_quickest_answer_of_the_nearest_is_known(
+    fake: FakeRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter([0.0, 5.0, 10.0, 10.5, 20.0, 23.0, 30.0, 30.25])
+    clock = SimpleNamespace(monotonic=lambda: next(times))
+    monkeypatch.setattr(connection, "time", clock)
+    fake.add(REPOSITORY, TAG, IMAGE)
+    with FakeRegistry() as other, Registries(ACCESS) as source:
+        other.add(REPOSITORY, TAG, IMAGE)
+        found = [source.quickest]
+        for host in (fake.host, fake.host, fake.host, other.host):
+            source.manifest(host, REPOSITORY, TAG)
+            found.append(source.quickest)
+        assert found == [0.0, 5.0, 0.5, 0.5, 0.25]
+        assert source.at(fake.host).quickest == 0.5

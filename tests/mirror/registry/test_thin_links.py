@@ -15,12 +15,13 @@ from tests.fakes.simple import FakeRegistry
 from tests.mirror.registry.reach import beginning, noise, reach, read, shelve
 from tests.mirror.registry.test_ranges import no_lanes, spans
 
-PIECE = 64 * KIB
+PIECE, TRIAL = 64 * KIB, 16 * KIB
 
 
 @pytest.fixture
 def client(fake: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
     monkeypatch.setattr(download, "RANGE_PIECE", PIECE)
+    monkeypatch.setattr(download, "RANGE_TRIAL", TRIAL)
     with reach(fake.host, ranges=0) as registry:
         yield registry
     assert no_lanes()
@@ -45,7 +46,7 @@ def test_on_a_thin_link_all_of_it_comes_in_ranges(
     assert read(client, shelve(fake, data)) == data
     starts = [int(span[6:].partition("-")[0]) for span in spans(fake)]
     assert starts[0] == 0
-    assert sorted(starts) == list(range(0, len(data), PIECE))
+    assert sorted(starts) == [0, *range(TRIAL, len(data), PIECE)]
 
 
 def test_a_link_that_gives_one_connection_enough_is_looked_at_once(
@@ -54,7 +55,7 @@ def test_a_link_that_gives_one_connection_enough_is_looked_at_once(
     data, other = noise(9 * PIECE), noise(8 * PIECE)
     assert read(client, shelve(fake, data)) == data
     assert read(client, shelve(fake, other)) == other
-    assert spans(fake) == [f"bytes=0-{PIECE - 1}", f"bytes={PIECE}-{9 * PIECE - 1}", ""]
+    assert spans(fake) == [f"bytes=0-{TRIAL - 1}", f"bytes={TRIAL}-{9 * PIECE - 1}", ""]
 
 
 def test_a_machine_that_is_busy_is_not_taken_for_a_thin_link(
@@ -63,7 +64,7 @@ def test_a_machine_that_is_busy_is_not_taken_for_a_thin_link(
     monkeypatch.setattr(download, "BUSY", 0)
     data = noise(9 * PIECE)
     assert read(client, shelve(fake, data)) == data
-    assert spans(fake) == [f"bytes=0-{PIECE - 1}", f"bytes={PIECE}-{9 * PIECE - 1}"]
+    assert spans(fake) == [f"bytes=0-{TRIAL - 1}", f"bytes={TRIAL}-{9 * PIECE - 1}"]
 
 
 def test_a_machine_that_was_busy_for_a_while_sees_a_thin_link_later(
@@ -74,7 +75,7 @@ def test_a_machine_that_was_busy_for_a_while_sees_a_thin_link_later(
         busy.setattr(download, "BUSY", 0)
         assert read(client, shelve(fake, data)) == data
     assert read(client, shelve(fake, other)) == other
-    assert len(spans(fake)) == 2 + 10
+    assert len(spans(fake)) == 2 + 1 + 10
 
 
 def test_a_small_blob_is_fetched_whole_on_any_link(
@@ -92,7 +93,7 @@ def test_a_registry_without_ranges_gives_all_of_it_at_once(
     data = noise(9 * PIECE)
     assert read(client, shelve(fake, data)) == data
     assert read(client, shelve(fake, data)) == data
-    assert spans(fake) == [f"bytes=0-{PIECE - 1}", "", ""]
+    assert spans(fake) == [f"bytes=0-{TRIAL - 1}", "", ""]
 
 
 def test_a_first_range_that_was_cut_says_nothing_about_the_link(

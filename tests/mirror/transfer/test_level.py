@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.settings import LEVEL_HOLD, LEVEL_PERIOD, LEVEL_START, Settings
+from mirror.settings import LEVEL_HOLD, LEVEL_PERIOD, LEVEL_START, LONG_WAIT, Settings
 from mirror.transfer.crew import Crew
 from mirror.transfer.level import Level
 
@@ -100,3 +100,14 @@ def test_those_who_wait_for_a_place_go_home_when_the_work_is_done() -> None:
     before = threading.active_count()
     assert len(crew.run(range(500), lambda number: number)) == 500
     assert threading.active_count() == before
+
+
+def test_far_from_the_registry_all_begin_at_once() -> None:
+    assert Level(16, wait=LONG_WAIT).width == 16
+    assert Level(3, wait=LONG_WAIT).width == 3
+
+
+def test_near_it_or_where_nobody_knows_four_begin() -> None:
+    assert Level(16, wait=LONG_WAIT / 2).width == LEVEL_START
+    assert Level(16).width == LEVEL_START
+    assert Level(3).width == 3
