@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -126,12 +127,14 @@ def later_context(options: TlsOptions) -> _Context:
 
 def _trust(made: ssl.SSLContext, path: Path) -> None:
     """Trust a CA file's certificates. OpenSSL passes over whatever else is in it, keys too."""
-    try:
+    with suppress(ssl.SSLError):
         # With what is not ASCII made something that base64 has not.
         made.load_verify_locations(cadata=_read_ca(path).decode("ascii", "backslashreplace"))
+        return
+    try:
+        # The other parser takes 40 ms to load. It knows what is wrong, or a byte order mark.
+        made.load_verify_locations(cadata=certificates(path, pem=False))
     except ssl.SSLError as cause:
-        # The other parser knows what is wrong, and takes 40 ms to load.
-        certificates(path, pem=False)
         raise InputFault("not a CA file", fact=f"{path}: {cause.reason}") from None
 
 

@@ -59,7 +59,31 @@ def with_line_ends_of_windows(raw: bytes) -> bytes:
     return raw.replace(b"\n", b"\r\n")
 
 
-@pytest.mark.parametrize("spell", [pem, coded, wrapped, among_others, with_line_ends_of_windows])
+def behind_a_byte_order_mark(raw: bytes) -> bytes:
+    return b"\xef\xbb\xbf" + raw
+
+
+def under_a_name_that_is_not_ascii(raw: bytes) -> bytes:
+    return "# Autorité de certification\n".encode() + raw
+
+
+def beside_its_key(raw: bytes) -> bytes:
+    return trustme.CA().private_key_pem.bytes() + raw
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        pem,
+        coded,
+        wrapped,
+        among_others,
+        with_line_ends_of_windows,
+        behind_a_byte_order_mark,
+        under_a_name_that_is_not_ascii,
+        beside_its_key,
+    ],
+)
 def test_an_authority_in_a_file_is_trusted_however_it_is_spelt(
     safe: FakeRegistry, ca_file: Path, spell: Callable[[bytes], bytes]
 ) -> None:
