@@ -16,7 +16,7 @@ MAX_MANIFEST = 4 * MIB
 MAX_HEAD = 256 * KIB
 MAX_ONE_HEAD = 100 * KIB
 # Bytes of a token answer. Harbor's largest seen is under 8 KiB.
-MAX_TOKEN_ANSWER = MIB
+MAX_TOKEN_ANSWER = 256 * KIB
 # Challenges of one answer that a preflight looks at, each of which can cost three requests; two
 # is the most that was seen.
 MAX_CHALLENGES = 4

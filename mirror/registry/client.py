@@ -22,7 +22,6 @@ from mirror.registry.auth import Scopes
 from mirror.registry.connection import Ask, Connection
 from mirror.registry.download import Downloads
 from mirror.registry.lists import Lists
-from mirror.registry.turns import in_turn
 from mirror.registry.upload import Uploads
 from mirror.settings import CANCEL_TIMEOUT, MAX_MANIFEST
 from mirror.text import printable
@@ -83,7 +82,8 @@ class Registry:
         ask = self._ask("GET", repository, f"manifests/{name}", what)
         with self._wire.exchange(ask) as response:
             self._wire.expect(response, what, 200)
-            return in_turn(response, partial(self._parsed, response, name, what))
+            read = partial(self._parsed, response, name, what)
+            return self._wire.document(response, MAX_MANIFEST, what, read)
 
     def tagged(self, repository: str, tag: str) -> Digest | None:
         """The digest that a tag has now, or None where there is no such tag."""
@@ -226,8 +226,9 @@ class Registry:
 
     # --- checks ---------------------------------------------------------------------------
 
-    def _parsed(self, response: httpx.Response, name: str | Digest, what: str) -> Manifest:
-        raw = self._wire.bounded(response, MAX_MANIFEST, what)
+    def _parsed(
+        self, response: httpx.Response, name: str | Digest, what: str, raw: bytes
+    ) -> Manifest:
         self._same_digest(raw, name, response, what)
         try:
             return Manifest.parse(raw, response.headers.get("content-type", ""))

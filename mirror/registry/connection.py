@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from math import inf
+from typing import TypeVar
 
 import h11
 import httpx
@@ -29,9 +30,11 @@ from mirror.registry.network import Forbidden
 from mirror.registry.redact import FORM, SHORTEST_SECRET, masked
 from mirror.registry.session import make_transport, timeout_of
 from mirror.registry.transport import Transport, proxy_for
+from mirror.registry.turns import in_turn
 from mirror.settings import (
     MAX_ERROR_ANSWER,
     MAX_REDIRECTS,
+    MAX_SMALL_JSON,
     MAX_TOKEN_ANSWER,
 )
 from mirror.text import printable
@@ -47,6 +50,7 @@ _HEADERS = {
 
 
 Content = bytes | Iterator[bytes] | None
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,19 +185,50 @@ class Connection:
         self, response: httpx.Response, limit: int, what: str, *, strict: bool = True
     ) -> bytes:
         """A small body; one longer than ``limit`` bytes is refused, or cut where not ``strict``."""
-        if encoded(response):
-            # 200 KB of gzip can unfold to 200 MB; nothing asked for it to be encoded.
-            raise self.fault(Misbehaved, what, "it sends an encoded answer")
-        body = bytearray()
-        with self.translated(what):
-            for piece in response.iter_raw():
-                body += piece
-                if len(body) > limit:
-                    break
-        if len(body) > limit and strict:
-            raise self.fault(Misbehaved, what, f"its answer is larger than {limit} bytes")
+        pieces, body = self._plain(response, what), bytearray()
+        if not self._filled(body, pieces, limit, what) and strict:
+            raise self._larger(limit, what)
         del body[limit:]
         return bytes(body)
+
+    def document(
+        self, response: httpx.Response, limit: int, what: str, read: Callable[[bytes], Read]
+    ) -> Read:
+        """What ``read`` makes of a body of at most ``limit`` bytes, of a large one in its turn.
+
+        Nothing that an answer says of its length decides which it is.
+        """
+        pieces, begun = self._plain(response, what), bytearray()
+        if self._filled(begun, pieces, min(limit, MAX_SMALL_JSON), what):
+            return read(bytes(begun))
+
+        def rest() -> Read:
+            # A copy: what one thread has begun would grow in that thread's arena.
+            body = bytearray(begun)
+            if not self._filled(body, pieces, limit, what):
+                raise self._larger(limit, what)
+            return read(bytes(body))
+
+        return in_turn(rest)
+
+    def _plain(self, response: httpx.Response, what: str) -> Iterator[bytes]:
+        """A body's pieces: 200 KB of gzip can unfold to 200 MB, and nobody asked for any."""
+        if encoded(response):
+            raise self.fault(Misbehaved, what, "it sends an encoded answer")
+        return response.iter_raw()
+
+    def _filled(self, body: bytearray, pieces: Iterator[bytes], limit: int, what: str) -> bool:
+        """Add what comes to ``body``; False once it has more than ``limit`` bytes."""
+        with self.translated(what):
+            while len(body) <= limit:
+                piece = next(pieces, None)
+                if piece is None:
+                    return True
+                body += piece
+        return False
+
+    def _larger(self, limit: int, what: str) -> RegistryFault:
+        return self.fault(Misbehaved, what, f"its answer is larger than {limit} bytes")
 
     def allowed(self, what: str, rule: Callable[..., httpx.URL], *arguments: object) -> httpx.URL:
         """A URL that one of the rules in ``policy`` lets through."""

@@ -17,7 +17,6 @@ from mirror.oci.mediatypes import OCI_INDEX
 from mirror.oci.strictjson import parse_object
 from mirror.registry import policy, wire
 from mirror.registry.connection import Ask, Connection
-from mirror.registry.turns import in_turn
 from mirror.settings import (
     MAX_COMPANION_PAGES,
     MAX_COMPANION_TAGS,
@@ -97,7 +96,8 @@ class Lists:
                 if not number and declined(response):
                     return
                 self._wire.expect(response, ask.what, 200)
-                page, size = in_turn(response, partial(self._page, response, left, ask.what, read))
+                room = min(MAX_MANIFEST, left)
+                page, size = self._wire.document(response, room, ask.what, partial(_page, read))
                 left -= size
                 link = response.links.get("next", {}).get("url", "")
             yield page
@@ -106,13 +106,6 @@ class Lists:
             url = self._wire.allowed(ask.what, policy.next_page, self._wire.root, ask.url, link)
             ask = replace(ask, url=url)
         raise self._wire.fault(Misbehaved, ask.what, f"its list has more than {limit} pages")
-
-    def _page(
-        self, response: httpx.Response, left: int, what: str, read: Callable[[bytes], Page]
-    ) -> tuple[Page, int]:
-        """What ``read`` makes of one page, and its bytes; it may have ``left`` of them."""
-        raw = self._wire.bounded(response, min(MAX_MANIFEST, left), what)
-        return read(raw), len(raw)
 
     def _tags(self, repository: str) -> Ask:
         what = f"cannot list the tags of {self._wire.host}/{repository}"
@@ -135,6 +128,11 @@ class Lists:
         if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
             raise self._wire.fault(Misbehaved, what, "its tag list is no list of names")
         return tags
+
+
+def _page(read: Callable[[bytes], Page], raw: bytes) -> tuple[Page, int]:
+    """What ``read`` makes of one page, and how many bytes that has."""
+    return read(raw), len(raw)
 
 
 def _declines(response: httpx.Response) -> bool:

@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -126,15 +125,10 @@ def later_context(options: TlsOptions) -> _Context:
 
 
 def _trust(made: ssl.SSLContext, path: Path) -> None:
-    """Trust a CA file's certificates. OpenSSL passes over whatever else is in it, keys too."""
-    with suppress(ssl.SSLError):
-        # With what is not ASCII made something that base64 has not.
-        made.load_verify_locations(cadata=_read_ca(path).decode("ascii", "backslashreplace"))
-        return
     try:
-        # The other parser takes 40 ms to load. It knows what is wrong, or a byte order mark.
         made.load_verify_locations(cadata=certificates(path, pem=False))
     except ssl.SSLError as cause:
+        # Two parsers read it, and OpenSSL's may refuse what the first one let through.
         raise InputFault("not a CA file", fact=f"{path}: {cause.reason}") from None
 
 

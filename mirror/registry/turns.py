@@ -8,31 +8,28 @@ link, sixteen at a time take a quarter of the time that four do.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
-import httpx
-
-from mirror.settings import LARGE_AT_A_TIME, MAX_SMALL_JSON
+from mirror.settings import LARGE_AT_A_TIME
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
 Read = TypeVar("Read")
 
+# Held until whoever asked is awake again: else finished documents would wait for busy threads.
+_TURN = threading.BoundedSemaphore(LARGE_AT_A_TIME)
 
-def in_turn(response: httpx.Response, read: Callable[[], Read]) -> Read:
-    """What ``read`` makes of an answer's body; what it raises is raised.
 
-    The body is small where its length is stated so: no more than that comes by HTTP/1.1.
-    """
-    stated = response.headers.get("content-length", "")
-    if stated.isdecimal() and len(stated) < 10 and int(stated) <= MAX_SMALL_JSON:
-        return read()
-    # In the caller's context: how long it may take at all is part of that.
-    return _readers().submit(copy_context().run, read).result()
+def in_turn(read: Callable[[], Read]) -> Read:
+    """What ``read`` gives or raises, in a thread of the few."""
+    with _TURN:
+        # In the caller's context: how long it may take at all is part of that.
+        return _readers().submit(copy_context().run, read).result()
 
 
 @cache

@@ -71,6 +71,18 @@ def many_large_manifests(fake: FakeRegistry) -> str:
     return "".join(put(fake, f"a/b{number}", manifest(number)) for number in range(25))
 
 
+def large_manifests_that_claim_to_be_small(fake: FakeRegistry) -> str:
+    """Where there are chunks a Content-Length says nothing (RFC 9112, 6.3)."""
+
+    def claim(_request: Request, go: Go) -> Reply:
+        honest = go()
+        headers = {**honest.headers, "Content-Length": "1000"}
+        return Reply(honest.status, headers, honest.body, chunked=True)
+
+    fake.on("GET", "/manifests/", claim)
+    return many_large_manifests(fake)
+
+
 def json_that_unfolds(fake: FakeRegistry) -> str:
     bombs = (
         b"[" * 2_000_000 + b"]" * 2_000_000,
@@ -144,6 +156,7 @@ def peak_mb(*arguments: object, code: int) -> float:
     [
         (an_index_of_large_manifests, 4),
         (many_large_manifests, 4),
+        (large_manifests_that_claim_to_be_small, 4),
         (json_that_unfolds, 4),
         (blobs_without_an_end, 6),
         (locks_that_unfold, 3),

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import ssl
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import trustme
 
 from tests.fakes.simple import FakeRegistry
 from tests.flows.cli import listed, stock
@@ -84,16 +82,3 @@ def test_a_list_is_carried_without_what_reads_yaml(fake: FakeRegistry, tmp_path:
     bundle = str(tmp_path / "x.tar")
     found = loaded("bundle", "create", "--images", str(images), "-o", bundle, "--plain-http")
     assert found & {"yaml", "bom.parse", "mirror.release", "mirror.preflight"} == set()
-
-
-def test_a_ca_file_is_read_by_openssl_alone(tmp_path: Path) -> None:
-    authority = trustme.CA()
-    ca_file = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(ca_file))
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(server)
-    with FakeRegistry(tls=server) as fake:
-        images = listed(fake, stock(fake, 1), tmp_path)
-        options = ["--ca-file", str(ca_file), "-o", str(tmp_path / "x.tar")]
-        found = loaded("bundle", "create", "--images", str(images), *options)
-    assert "cryptography" not in found
