@@ -2,7 +2,7 @@
 
 Each may have 4 MiB, several times over while it is read, and what a thread once had is not all
 given back (glibc keeps an arena for each): 25 of them took 165 MB where sixteen threads read them,
-and take 95 with two. Honest manifests have a few KiB, and whoever asks for one reads it: on a long
+and take 105 with two. Honest manifests have a few KiB, and whoever asks for one reads it: on a long
 link, sixteen at a time take a quarter of the time that four do.
 """
 
