@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 from mirror.oci.descriptor import Descriptor
 from mirror.oci.digest import Digest
@@ -18,7 +19,8 @@ from mirror.oci.manifest import Manifest
 Piece = bytes | memoryview
 
 
-class Move(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Move:
     """One unique blob, where to read it and every place that must have it afterwards."""
 
     descriptor: Descriptor

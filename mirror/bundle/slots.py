@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from mirror.bundle.format import BLOCK, TRAILER, blob_name, padding
 from mirror.oci.digest import Digest
@@ -18,7 +18,8 @@ def member_name(key: Key) -> str:
     return key if isinstance(key, str) else blob_name(key)
 
 
-class Slot(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Slot:
     """One member's place: its header begins at ``start``, its content one block later."""
 
     key: Key

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from typing import NamedTuple
+from dataclasses import dataclass
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 _SCHEME = "sha256:"
 
 
-class Digest(NamedTuple):
+@dataclass(frozen=True, slots=True, order=True)
+class Digest:
     """The name of some bytes (image-spec, descriptor.md, "Digests").
 
     Only sha256: the bundle's member names carry nothing else. A path or URL is always built

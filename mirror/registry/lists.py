@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -114,7 +114,7 @@ class Lists:
     def _companion_page(self, raw: bytes) -> set[str]:
         return set(filter(referrers.COMPANION_TAG.fullmatch, self._tag_page(raw, "")))
 
-    def _referrer_page(self, raw: bytes, what: str) -> Iterable[Descriptor]:
+    def _referrer_page(self, raw: bytes, what: str) -> list[Descriptor]:
         try:
             return referrers.descriptors(raw)
         except ValueError as cause:

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from mirror.settings import LARGE_AT_A_TIME
 
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
-
 Read = TypeVar("Read")
 
+# Its threads begin with the first document that needs them, which most runs do not meet.
+_READERS = ThreadPoolExecutor(LARGE_AT_A_TIME, "large")
 # Held until whoever asked is awake again: else finished documents would wait for busy threads.
 _TURN = threading.BoundedSemaphore(LARGE_AT_A_TIME)
 
@@ -29,12 +28,4 @@ def in_turn(read: Callable[[], Read]) -> Read:
     """What ``read`` gives or raises, in a thread of the few."""
     with _TURN:
         # In the caller's context: how long it may take at all is part of that.
-        return _readers().submit(copy_context().run, read).result()
-
-
-@cache
-def _readers() -> ThreadPoolExecutor:
-    # Imported here: most runs meet no such document.
-    from concurrent.futures import ThreadPoolExecutor
-
-    return ThreadPoolExecutor(LARGE_AT_A_TIME, "large")
+        return _READERS.submit(copy_context().run, read).result()

@@ -104,7 +104,7 @@ def test_images_that_are_carried(wanted: ImageSet, bundle: Path, tmp_path: Path)
             writer.finish()
         return images, contents, outcomes
 
-    assert stays_below(1250, create)
+    assert stays_below(1100, create)
 
 
 def moved(source: Source, sink: Sink, moves: list[Move]) -> list[Outcome[Move, Tally]]:

@@ -3,72 +3,67 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
+import httpx
 import pytest
 
 from mirror.errors import Misbehaved
+from mirror.registry.connection import Ask, Connection
 from mirror.registry.pace import left, within
 from mirror.registry.turns import in_turn
 from mirror.settings import LARGE_AT_A_TIME, MAX_SMALL_JSON
-from tests.fakes.behaviours import Go
-from tests.fakes.message import Reply, Request
+from tests.fakes.message import Reply
 from tests.fakes.simple import FakeRegistry
 from tests.mirror.registry.reach import fault_of, reach
 
 
-def reader(fake: FakeRegistry, size: int, **how: bool) -> int:
-    """Who reads a document of so many bytes: the name of a thread."""
-
-    def said(_request: Request, _go: Go) -> Reply:
-        return Reply(200, {}, b"x" * size, **how)
-
-    fake.on("GET", "/tags/list", said)
-    seen = list[tuple[int, int]]()
+@contextmanager
+def answered(fake: FakeRegistry, reply: Reply) -> Iterator[tuple[Connection, httpx.Response]]:
+    """A connection, and an answer on it whose body is unread."""
+    fake.on("GET", "/tags/list", lambda _request, _go: reply)
     with reach(fake.host) as client:
-        wire, ask = client.connection, client._ask("GET", "a/b", "tags/list", "cannot look")
-        with wire.exchange(ask) as response:
-            wire.document(
-                response, 1 << 22, "", lambda raw: seen.append((len(raw), threading.get_ident()))
-            )
-    ((length, thread),) = seen
-    assert length == size
+        wire, url = client.connection, client.connection.root.copy_with(path="/v2/a/b/tags/list")
+        with wire.exchange(Ask("GET", url, "cannot look")) as response:
+            yield wire, response
+
+
+def reader(fake: FakeRegistry, reply: Reply) -> int:
+    """Who reads an answer, which comes whole: a thread's identity."""
+    with answered(fake, reply) as (wire, response):
+        length, thread = wire.document(
+            response, 1 << 22, "", lambda raw: (len(raw), threading.get_ident())
+        )
+    assert length == len(reply.body)
     return thread
 
 
-@pytest.mark.parametrize("how", ["length", "chunked", "bare"])
-def test_a_small_document_is_read_by_whoever_asks(fake: FakeRegistry, how: str) -> None:
-    given = {} if how == "length" else {how: True}
-    assert reader(fake, MAX_SMALL_JSON, **given) == threading.get_ident()
+@pytest.mark.parametrize("how", [{}, {"chunked": True}, {"bare": True}], ids=str)
+def test_a_small_document_is_read_by_whoever_asks(fake: FakeRegistry, how: dict[str, bool]) -> None:
+    reply = Reply(200, {}, b"x" * MAX_SMALL_JSON, **how)
+    assert reader(fake, reply) == threading.get_ident()
 
 
-@pytest.mark.parametrize("how", ["length", "chunked", "bare"])
-def test_a_large_one_is_not(fake: FakeRegistry, how: str) -> None:
-    given = {} if how == "length" else {how: True}
-    assert reader(fake, 3 * MAX_SMALL_JSON, **given) != threading.get_ident()
+@pytest.mark.parametrize("how", [{}, {"chunked": True}, {"bare": True}], ids=str)
+def test_a_large_one_is_not(fake: FakeRegistry, how: dict[str, bool]) -> None:
+    reply = Reply(200, {}, b"x" * 3 * MAX_SMALL_JSON, **how)
+    assert reader(fake, reply) != threading.get_ident()
 
 
 def test_a_length_that_is_not_the_frames_makes_nothing_small(fake: FakeRegistry) -> None:
-    def lie(_request: Request, _go: Go) -> Reply:
-        return Reply(200, {"Content-Length": "1000"}, b"x" * (1 << 20), chunked=True)
-
-    fake.on("GET", "/tags/list", lie)
-    seen = list[int]()
-    with reach(fake.host) as client:
-        wire, ask = client.connection, client._ask("GET", "a/b", "tags/list", "cannot look")
-        with wire.exchange(ask) as response:
-            wire.document(response, 1 << 22, "", lambda _raw: seen.append(threading.get_ident()))
-    assert seen != [threading.get_ident()]
+    reply = Reply(200, {"Content-Length": "1000"}, b"x" * (1 << 20), chunked=True)
+    assert reader(fake, reply) != threading.get_ident()
 
 
-def test_one_that_is_larger_than_it_may_be_is_the_registrys_fault(fake: FakeRegistry) -> None:
-    fake.on("GET", "/tags/list", lambda _request, _go: Reply(200, {}, b"x" * (1 << 20)))
-    with reach(fake.host) as client:
-        wire, ask = client.connection, client._ask("GET", "a/b", "tags/list", "cannot look")
-        for limit in (1000, MAX_SMALL_JSON, 1 << 19):
-            with wire.exchange(ask) as response:
-                fault = fault_of(Misbehaved, wire.document, response, limit, "", bytes)
-                assert f"larger than {limit} bytes" in fault.fact
+@pytest.mark.parametrize("limit", [1000, MAX_SMALL_JSON, 1 << 19])
+def test_one_that_is_larger_than_it_may_be_is_the_registrys_fault(
+    fake: FakeRegistry, limit: int
+) -> None:
+    with answered(fake, Reply(200, {}, b"x" * (1 << 20))) as (wire, response):
+        fault = fault_of(Misbehaved, wire.document, response, limit, "", bytes)
+    assert f"larger than {limit} bytes" in fault.fact
 
 
 def test_no_more_than_a_few_are_read_at_a_time() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -134,7 +135,7 @@ def test_wrong_bytes_of_a_bundle_are_not_asked_for_again() -> None:
     source, sink = Shelf(CONTENT), Store()
     source.spoilt = 1
     with pytest.raises(IntegrityFault):
-        engine(source, sink).run([move(CONTENT)._replace(origin="")])
+        engine(source, sink).run([replace(move(CONTENT), origin="")])
     assert source.starts == [0]
 
 
@@ -142,7 +143,7 @@ def test_what_is_wrong_is_told_with_its_image_and_where_it_came_from() -> None:
     source, sink = Shelf(CONTENT), Store()
     source.spoilt = 2
     with pytest.raises(IntegrityFault) as caught:
-        engine(source, sink).run([move(CONTENT)._replace(image="host/app:v1")])
+        engine(source, sink).run([replace(move(CONTENT), image="host/app:v1")])
     assert caught.value.member == f"blob {Digest.of(CONTENT)} of host/app:v1"
     assert caught.value.place == "host/app"
 
@@ -209,7 +210,7 @@ def test_the_last_piece_waits_for_the_digest_of_the_whole() -> None:
     source, sink = Shelf(CONTENT), Store()
     source.contents[Digest.of(CONTENT)] = b"!" + CONTENT[1:]
     with pytest.raises(IntegrityFault):
-        engine(source, sink).run([move(CONTENT)._replace(origin="")])
+        engine(source, sink).run([replace(move(CONTENT), origin="")])
     held_back = len(CONTENT) % source.pieces or source.pieces
     assert len(sink.received) == len(CONTENT) - held_back
 
@@ -219,7 +220,7 @@ def test_an_endless_blob_ends_at_its_promised_size() -> None:
     # A terabyte of memory if it were read to its end.
     source.contents[Digest.of(CONTENT)] = Endless()  # type: ignore[assignment]
     with pytest.raises(IntegrityFault, match="more"):
-        engine(source, sink).run([move(CONTENT)._replace(origin="")])
+        engine(source, sink).run([replace(move(CONTENT), origin="")])
     assert len(sink.received) <= len(CONTENT)
 
 
