@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -30,8 +31,9 @@ class Listing:
     library: Library
     retry: Retry
     host: str
-    _has_api: bool = True
-    """Until it says no."""
+    _has_api: bool | None = None
+    """None until the first answer, for which everybody waits: a no need be heard only once."""
+    _first: threading.Lock = field(default_factory=threading.Lock)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _locks: dict[tuple[str, Digest], threading.Lock] = field(default_factory=dict)
 
@@ -60,10 +62,11 @@ class Listing:
 
     def _by_api(self, repository: str, subject: Digest, referrer: Manifest) -> bool | None:
         """Whether the registry's own list has it; None where there is no such list."""
-        if not self._has_api:
-            return None
-        listed = self.retry(partial(self.library.referrers, repository, subject))
-        self._has_api = listed is not None
+        with self._first if self._has_api is None else nullcontext():
+            if self._has_api is False:
+                return None
+            listed = self.retry(partial(self.library.referrers, repository, subject))
+            self._has_api = listed is not None
         return None if listed is None else referrer.digest in {each.digest for each in listed}
 
     def _lock_of(self, repository: str, subject: Digest) -> threading.Lock:

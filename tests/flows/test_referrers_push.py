@@ -96,8 +96,18 @@ def test_pushed_again_nothing_moves_and_little_is_asked(bundle: Path, either: Fa
     assert again.code == 0, again.err
     assert {image["status"] for image in again.json["images"]} == {"present"}
     assert {seen.method for seen in either.requests[before:]} <= {"HEAD", "GET"}
-    # One an image, and one a referrer; one more for each worker that learns of no API.
+    # One an image, and one a referrer; one more that learns of no API.
     assert len(either.requests) - before <= 15 + 13 + 4
+
+
+def test_a_registry_without_the_api_is_asked_for_it_once(
+    bundle: Path, either: FakeRegistry
+) -> None:
+    assert push(bundle, either.host).code == 0
+    before = either.count("GET", "/referrers/")
+    assert push(bundle, either.host, "-j", 16).code == 0
+    asked = either.count("GET", "/referrers/") - before
+    assert asked == (13 if either.store.referrers else 1)
 
 
 def test_the_list_has_the_same_bytes_whoever_came_first(bundle: Path) -> None:
