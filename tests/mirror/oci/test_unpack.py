@@ -136,12 +136,18 @@ def test_noise_is_refused_or_empty_and_never_something_else(noise: bytes) -> Non
         assert files in ([], [(NAME, TEXT)])
 
 
-@given(st.integers(0, 8 * 512 - 1))
-@steady
-def test_a_flipped_bit_in_a_header_ends_nothing_silently(bit: int) -> None:
-    broken = bytearray(entry("first", b"1") + entry() + END)
-    broken[1024 + bit // 8] ^= 1 << bit % 8
-    assert "header" in refusal(bytes(broken))
+def test_no_flipped_bit_in_a_header_ends_anything_silently() -> None:
+    whole = entry("first", b"1") + entry() + END
+    # What pads the checksum is covered by no sum: a first digit of 0 that becomes a blank, the 0
+    # byte behind the last one too, and whatever the blank behind that becomes.
+    padding = {1188, 1237, *range(1240, 1248)}
+    for bit in range(8 * 512):
+        broken = bytearray(whole)
+        broken[1024 + bit // 8] ^= 1 << bit % 8
+        if bit in padding:
+            assert read(bytes(broken)) == read(whole)
+        else:
+            assert "header" in refusal(bytes(broken)), bit
 
 
 @given(st.integers(0, len(LAYER) - 1025))
