@@ -27,6 +27,11 @@ _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
 _FOREIGN: Final = re.compile(r"[^A-Za-z0-9._:/@\[\]-]")
+# The same together: a sound text is read at once, and its parts one by one only for the fault.
+_PATH: Final = re.compile(rf"{_COMPONENT.pattern}(?:/{_COMPONENT.pattern})*")
+_WHOLE: Final = re.compile(
+    rf"([A-Za-z0-9.:\[\]-]+)/({_PATH.pattern})(?::({_TAG.pattern}))?(?:@({_DIGEST.pattern}))?"
+)
 
 _T = TypeVar("_T")
 
@@ -52,16 +57,17 @@ class Reference:
 
         ``docker.io/nginx:1`` becomes ``docker.io/library/nginx:1``, as every client reads it.
         """
-        _check_text(text, MAX_REFERENCE_CHARS)
-        named, at, digest = text.partition("@")
-        if at:
-            _within(text, len(named) + 1, _check_digest, digest)
-        host, repository, tag = _split_name(text, named)
+        whole = _WHOLE.fullmatch(text) if len(text) <= MAX_REFERENCE_CHARS else None
+        if whole and _is_host(whole[1]):
+            host = _within(text, 0, _check_host, whole[1])
+            repository, tag, digest = whole[2], whole[3], whole[4]
+        else:
+            host, repository, tag, digest = _by_parts(text)
         if host == "docker.io" and "/" not in repository:
             repository = f"library/{repository}"
         if len(host) + 1 + len(repository) > MAX_NAME_CHARS:
             raise ReferenceFault(text, MAX_NAME_CHARS, _too_long(MAX_NAME_CHARS))
-        return cls(host, repository, tag, digest or None)
+        return cls(host, repository, tag, digest)
 
     @property
     def name(self) -> str:
@@ -109,6 +115,8 @@ def normal_repository(text: str) -> str:
 
 def check_path(text: str) -> str:
     """An imagePath or repository path, given back as it is; raises ReferenceFault."""
+    if len(text) <= MAX_NAME_CHARS and _PATH.fullmatch(text):
+        return text
     _check_text(text, MAX_NAME_CHARS)
     position = 0
     for component in text.split("/"):
@@ -158,6 +166,15 @@ def _refuse_credentials(text: str) -> None:
     if place := credentials_in(text):
         reason = "a user name or password has no place before '@'"
         raise ReferenceFault(starred(text), place[0], reason)
+
+
+def _by_parts(text: str) -> tuple[str, str, str | None, str | None]:
+    """Host, repository, tag and digest, each checked; the fault names the place in ``text``."""
+    _check_text(text, MAX_REFERENCE_CHARS)
+    named, at, digest = text.partition("@")
+    if at:
+        _within(text, len(named) + 1, _check_digest, digest)
+    return *_split_name(text, named), digest if at else None
 
 
 def _split_name(text: str, named: str) -> tuple[str, str, str | None]:
