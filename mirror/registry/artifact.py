@@ -33,6 +33,7 @@ from mirror.oci.unpack import files_in
 from mirror.registry import policy
 from mirror.registry.client import Registry
 from mirror.registry.connection import Ask
+from mirror.registry.place import Place
 from mirror.registry.remote import Registries
 from mirror.settings import MAX_ARTIFACT, MAX_MANIFEST
 from mirror.text import human_size, printable
@@ -143,7 +144,7 @@ class _Guarded(oras.provider.Registry):  # type: ignore[misc] # oras ships no ty
         own = policy.origin(target) == policy.origin(self._wire.root)
         if method != "GET" or data or json or not own or not target.path.startswith(self._below):
             raise ValueError(f"{method} of something else than this artifact")
-        ask = Ask("GET", target, self._what, self._scopes, dict(headers or {}))
+        ask = Ask("GET", Place(target), self._what, self._scopes, dict(headers or {}))
         with self._wire.exchange(ask) as answer:
             self._wire.expect(answer, self._what, 200)
             body = self._wire.bounded(answer, self._limit, self._what)

@@ -22,6 +22,7 @@ from mirror.registry.auth import Scopes
 from mirror.registry.connection import Ask, Connection
 from mirror.registry.download import Downloads
 from mirror.registry.lists import Lists
+from mirror.registry.place import Place
 from mirror.registry.upload import Uploads
 from mirror.settings import CANCEL_TIMEOUT, MAX_MANIFEST
 from mirror.text import printable
@@ -184,8 +185,8 @@ class Registry:
         """
         what = f"cannot mount blob {descriptor.digest} into {self.host}/{repository}"
         ask = self._ask("POST", repository, "blobs/uploads/", what, origin)
-        query = httpx.QueryParams({"mount": str(descriptor.digest), "from": origin})
-        with self._wire.exchange(replace(ask, url=ask.url.copy_with(params=query))) as response:
+        query = str(httpx.QueryParams({"mount": str(descriptor.digest), "from": origin}))
+        with self._wire.exchange(replace(ask, place=ask.place.asking(query))) as response:
             if response.status_code == 202:
                 self._uploads.keep(
                     repository, descriptor, self._uploads.session(response, ask.scopes, what)
@@ -253,9 +254,9 @@ class Registry:
     # --- asking ---------------------------------------------------------------------------
 
     def _ask(self, method: str, repository: str, rest: str, what: str, mount_from: str = "") -> Ask:
-        url = self._wire.root.copy_with(path=f"/v2/{repository}/{rest}")
+        place = Place(self._wire.root, f"/v2/{repository}/{rest}")
         headers = {"Accept": wire.ACCEPT_MANIFESTS} if rest.startswith("manifests/") else {}
-        return Ask(method, url, what, self._scopes(repository, mount_from), headers)
+        return Ask(method, place, what, self._scopes(repository, mount_from), headers)
 
     def _scopes(self, repository: str, mount_from: str) -> Scopes:
         actions = "pull" if self._reading else "pull,push"

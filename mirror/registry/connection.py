@@ -27,6 +27,7 @@ from mirror.registry.auth import Authorizer, Scopes
 from mirror.registry.body import Cut
 from mirror.registry.gate import Gate
 from mirror.registry.network import Forbidden
+from mirror.registry.place import Place, asked
 from mirror.registry.redact import FORM, SHORTEST_SECRET, masked
 from mirror.registry.session import make_transport, timeout_of
 from mirror.registry.transport import Transport, proxy_for
@@ -58,7 +59,7 @@ class Ask:
     """One request. ``what`` it is for opens the message if it fails."""
 
     method: str
-    url: httpx.URL
+    place: Place
     what: str
     scopes: Scopes = ()
     headers: dict[str, str] = field(default_factory=dict, repr=False)
@@ -87,6 +88,7 @@ class Connection:
         except httpx.InvalidURL as cause:
             what = f"cannot ask {host}"
             raise Misbehaved(self.side, host, what, fact=str(cause)) from None
+        self._origin = policy.origin(self.root)
         self._auth = Authorizer(
             self.root,
             lambda repository: access.credentials.lookup(host, repository),
@@ -159,7 +161,7 @@ class Connection:
         self, what: str, url: httpx.URL, status: int, headers: httpx.Headers, body: bytes
     ) -> RegistryFault:
         """The fault of an answer, by whoever gave it."""
-        own = policy.origin(url) == policy.origin(self.root)
+        own = policy.origin(url) == self._origin
         place = self.host if own else url.netloc.decode("ascii")
         fault = wire.fault_of(self.side, place, what, status, headers, body)
         if not own and isinstance(fault, Refused):
@@ -258,7 +260,7 @@ class Connection:
             self._made.close()
 
     def _authorised(self, ask: Ask) -> httpx.Response:
-        if policy.origin(ask.url) != policy.origin(self.root):
+        if ask.place.url is not self.root and policy.origin(ask.place.url) != self._origin:
             # An upload to a host that the operator allowed: it gets the bytes and no token.
             return self._send(ask, "")
         if ask.timeout:
@@ -303,9 +305,9 @@ class Connection:
             # Read, or a store of blobs would cost a connection to the registry for each of them.
             self._drain(response)
             response.close()
-            url = self.allowed(ask.what, policy.redirect, request.url, location)
-            same = policy.origin(url) == policy.origin(self.root)
-            onward = Ask(request.method, url, ask.what, ask.scopes, ask.headers)
+            url = self.allowed(ask.what, policy.redirect, asked(request), location)
+            same = policy.origin(url) == self._origin
+            onward = Ask(request.method, Place(url), ask.what, ask.scopes, ask.headers)
             response = self._send(onward, request.headers.get("authorization", "") if same else "")
         response.close()
         raise self.fault(Misbehaved, ask.what, f"it redirects more than {MAX_REDIRECTS} times")
@@ -315,12 +317,12 @@ class Connection:
         if authorization:
             headers["Authorization"] = authorization
         timeout = httpx.Timeout(ask.timeout) if ask.timeout else self._timeout
-        limits = {"timeout": timeout.as_dict()}
+        said = {"timeout": timeout.as_dict(), **ask.place.extensions}
         with self._lock:
             self.requests += 1
         with self.translated(ask.what):
             request = httpx.Request(
-                ask.method, ask.url, headers=headers, content=ask.content, extensions=limits
+                ask.method, ask.place.url, headers=headers, content=ask.content, extensions=said
             )
             began = time.monotonic()
             response = self._transport.send(request)
@@ -334,7 +336,7 @@ class Connection:
         if form:
             headers = {**headers, "Content-Type": FORM}
         what = f"cannot log in at {self.host}"
-        response = self._send(Ask(method, url, what, (), headers, content), "")
+        response = self._send(Ask(method, Place(url), what, (), headers, content), "")
         try:
             if response.status_code == 404:
                 # Not NotFound: that would say that the image is missing.

@@ -108,7 +108,7 @@ class Downloads:
     def _ranged(self, ask: Ask, start: int, end: int) -> Ask:
         """Ask for the bytes from ``start`` to ``end``, both included (RFC 9110, 14.2)."""
         headers = {"Range": f"bytes={start}-{end}"}
-        tag = self._tags.get(Digest.parse(ask.url.path.rpartition("/")[2]))
+        tag = self._tags.get(Digest.parse(ask.place.target.rpartition("/")[2]))
         if tag:
             headers["If-Range"] = tag
         return replace(ask, headers=ask.headers | headers)

@@ -17,6 +17,7 @@ from mirror.oci.mediatypes import OCI_INDEX
 from mirror.oci.strictjson import parse_object
 from mirror.registry import policy, wire
 from mirror.registry.connection import Ask, Connection
+from mirror.registry.place import Place
 from mirror.settings import (
     MAX_COMPANION_PAGES,
     MAX_COMPANION_TAGS,
@@ -103,8 +104,9 @@ class Lists:
             yield page
             if not link:
                 return
-            url = self._wire.allowed(ask.what, policy.next_page, self._wire.root, ask.url, link)
-            ask = replace(ask, url=url)
+            current = ask.place.whole
+            url = self._wire.allowed(ask.what, policy.next_page, self._wire.root, current, link)
+            ask = replace(ask, place=Place(url))
         raise self._wire.fault(Misbehaved, ask.what, f"its list has more than {limit} pages")
 
     def _tags(self, repository: str) -> Ask:

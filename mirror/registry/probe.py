@@ -22,6 +22,7 @@ from mirror.registry.challenge import Challenge, parse_challenges
 from mirror.registry.connection import Ask, Connection
 from mirror.registry.credentials import Credentials, CredentialStore
 from mirror.registry.pace import within
+from mirror.registry.place import Place
 from mirror.registry.redact import FORM, masked
 from mirror.registry.wire import ACCEPT_MANIFESTS
 from mirror.settings import MAX_ERROR_ANSWER, MAX_TOKEN_ANSWER
@@ -116,7 +117,8 @@ class Probe:
         url = self._wire.root.copy_with(path=path)
         if query:
             url = url.copy_with(params=httpx.QueryParams(dict(query)))
-        ask = Ask(method, url, f"cannot ask {self._wire.host}{path}", (), dict(headers or {}), body)
+        what = f"cannot ask {self._wire.host}{path}"
+        ask = Ask(method, Place(url), what, (), dict(headers or {}), body)
         return self._sent(ask, authorization, limit)
 
     def manifest(self, repository: str, name: str, authorization: str = "") -> Answer:
@@ -137,11 +139,11 @@ class Probe:
         service = challenge.parameters.get("service", "")
         if login and login.identity:
             form = str(httpx.QueryParams(refresh_form(login, service, scopes))).encode()
-            asked = Ask("POST", url, what, (), {"Content-Type": FORM}, form)
+            asked = Ask("POST", Place(url), what, (), {"Content-Type": FORM}, form)
             return self._sent(asked, "", MAX_TOKEN_ANSWER)
         for name, value in (("service", service), *(("scope", scope) for scope in scopes)):
             url = url.copy_add_param(name, value) if value else url
-        ask = Ask("GET", url, what)
+        ask = Ask("GET", Place(url), what)
         return self._sent(ask, login.basic() if login else "", MAX_TOKEN_ANSWER)
 
     def realm(self, challenge: Challenge) -> httpx.URL:

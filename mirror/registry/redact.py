@@ -10,6 +10,8 @@ from urllib.request import getproxies
 
 import httpx
 
+from mirror.registry.place import asked
+
 FORM = "application/x-www-form-urlencoded"
 # Characters. A very short secret would star out ordinary words.
 SHORTEST_SECRET = 3
@@ -20,7 +22,7 @@ _OWN_QUERY = frozenset({"digest", "from", "last", "mount", "n", "scope", "servic
 def masked(body: bytes, request: httpx.Request) -> bytes:
     """An answer's words without the secrets that its request carried: some proxies echo them."""
     sent = request.headers.get("authorization", "").partition(" ")[2]
-    secrets = [sent, *_signatures(request.url), *_proxy_secrets()]
+    secrets = [sent, *_signatures(asked(request)), *_proxy_secrets()]
     with suppress(ValueError):
         secrets.append(base64.b64decode(sent, validate=True).decode().partition(":")[2])
     if request.headers.get("content-type", "") == FORM:

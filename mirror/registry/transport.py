@@ -63,11 +63,15 @@ class Transport:
         asked = httpcore.Request(
             request.method,
             httpcore.URL(
-                scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+                scheme=url.raw_scheme,
+                host=url.raw_host,
+                port=url.port,
+                target=request.extensions.get("target") or url.raw_path,
             ),
             headers=request.headers.raw,
             content=request.stream,
-            extensions=request.extensions,
+            # Without a target: by way of a proxy httpcore makes a request of its own from these.
+            extensions={"timeout": request.extensions.get("timeout", {})},
         )
         pool = self._pool(url)
         with _renamed(request):

@@ -24,6 +24,7 @@ from mirror.ports import Content, Piece
 from mirror.registry import policy
 from mirror.registry.auth import Scopes
 from mirror.registry.connection import Ask, Connection
+from mirror.registry.place import Place, asked, is_plain
 from mirror.settings import CANCEL_TIMEOUT, CHUNK, SMALLEST_CHUNK
 
 _RANGE = re.compile(r"(?:bytes=)?0-(\d{1,18})")
@@ -40,7 +41,7 @@ Key = tuple[str, Digest]
 class Session:
     """One upload under way: where it goes on, how far it is, the least that a chunk may have."""
 
-    url: httpx.URL
+    place: Place
     scopes: Scopes
     least: int = 0
     sent: int = 0
@@ -147,12 +148,12 @@ class Uploads:
             session = self._open.pop((repository, descriptor.digest), None)
         if session is None or not session.sent:
             return session
-        ask = Ask("GET", session.url, what, session.scopes)
+        ask = Ask("GET", session.place, what, session.scopes)
         try:
             with self._wire.exchange(ask) as response:
                 self._wire.expect(response, what, 204, 202)
                 stored = _stored(response)
-                session.url = self._location(response, what)
+                session.place = self._location(response, what)
         except NotFound:
             return None
         except RegistryFault as fault:
@@ -169,14 +170,18 @@ class Uploads:
         session.sent = stored
         return session
 
-    def _location(self, response: httpx.Response, what: str) -> httpx.URL:
-        location, current = response.headers.get("location", ""), response.request.url
-        wire = self._wire
-        return wire.allowed(what, policy.upload, wire.root, current, location, wire.others)
+    def _location(self, response: httpx.Response, what: str) -> Place:
+        location, wire = response.headers.get("location", ""), self._wire
+        if response.request.url == wire.root and is_plain(
+            own := location.removeprefix(str(wire.root))
+        ):
+            return Place(wire.root, own)
+        current = asked(response.request)
+        return Place(wire.allowed(what, policy.upload, wire.root, current, location, wire.others))
 
     def _cancel(self, session: Session) -> bool:
         """Give a session back, if the registry lets us: Harbor's robots may not."""
-        ask = Ask("DELETE", session.url, "cannot cancel an upload", session.scopes)
+        ask = Ask("DELETE", session.place, "cannot cancel an upload", session.scopes)
         with suppress(RegistryFault), self._wire.exchange(replace(ask, timeout=CANCEL_TIMEOUT)):
             return True
         return False
@@ -206,9 +211,10 @@ class Uploads:
     ) -> bool:
         """The PUT that commits the blob, with all of it that is not there yet."""
         left = descriptor.size - session.sent
-        url = _with_digest(session.url, descriptor)
+        # The query before it carries the registry's own state.
+        place = session.place.asking(f"digest={descriptor.digest}")
         counted = self._counted(session, pieces) if pieces is not None else iter(())
-        ask = Ask("PUT", url, what, session.scopes, _framing(left), counted)
+        ask = Ask("PUT", place, what, session.scopes, _framing(left), counted)
         with self._wire.exchange(ask) as answer:
             if session.sent == descriptor.size and answer.status_code in _DISK:
                 self._struck(answer, what)
@@ -228,10 +234,10 @@ class Uploads:
         begin = session.sent
         headers = _framing(size) | {"Content-Range": f"{begin}-{begin + size - 1}"}
         counted = self._counted(session, rest.take(size))
-        ask = Ask("PATCH", session.url, what, session.scopes, headers, counted)
+        ask = Ask("PATCH", session.place, what, session.scopes, headers, counted)
         with self._wire.exchange(ask) as answer:
             self._answered(session, answer, size, what, 202, 204)
-            session.url = self._location(answer, what)
+            session.place = self._location(answer, what)
             if _stored(answer) not in (0, begin + size):
                 raise self._lost(what, f"it says it has {_stored(answer)} bytes of {begin + size}")
 
@@ -326,12 +332,6 @@ def _stored(response: httpx.Response) -> int:
     """How many bytes a session has, by its ``Range: 0-<last>``; 0 where that is not said."""
     found = _RANGE.fullmatch(response.headers.get("range", "").strip())
     return int(found[1]) + 1 if found else 0
-
-
-def _with_digest(session: httpx.URL, descriptor: Descriptor) -> httpx.URL:
-    """The session's query carries the registry's own state and is kept to the byte."""
-    before = session.query + b"&" if session.query else b""
-    return session.copy_with(query=before + f"digest={descriptor.digest}".encode())
 
 
 def _framing(size: int) -> dict[str, str]:

@@ -13,6 +13,7 @@ import pytest
 from mirror.errors import Misbehaved
 from mirror.registry.connection import Ask, Connection
 from mirror.registry.pace import left, within
+from mirror.registry.place import Place
 from mirror.registry.turns import in_turn
 from mirror.settings import LARGE_AT_A_TIME, MAX_SMALL_JSON
 from tests.fakes.message import Reply
@@ -26,7 +27,7 @@ def answered(fake: FakeRegistry, reply: Reply) -> Iterator[tuple[Connection, htt
     fake.on("GET", "/tags/list", lambda _request, _go: reply)
     with reach(fake.host) as client:
         wire, url = client.connection, client.connection.root.copy_with(path="/v2/a/b/tags/list")
-        with wire.exchange(Ask("GET", url, "cannot look")) as response:
+        with wire.exchange(Ask("GET", Place(url), "cannot look")) as response:
             yield wire, response
 
 
