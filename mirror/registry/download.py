@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,6 +23,8 @@ from mirror.settings import (
     BUSY,
     MOST_RANGES,
     RANGE_BUFFER,
+    RANGE_LEAST,
+    RANGE_LOOK,
     RANGE_PIECE,
     RANGE_TRIAL,
     RECEIVE_BUFFER,
@@ -201,6 +203,9 @@ class Downloads:
         while waiting or (spans and more):
             while spans and len(waiting) < max(self._width(len(waiting)), 1):
                 waiting.append(_begun(fetch, spans.popleft(), over))
+            if spans and self._thin and not wait([waiting[0]], RANGE_LOOK).done:
+                # Somebody else may be done by now, and there is room for one range more.
+                continue
             part = waiting.popleft().result()
             self._judge(part)
             more = bool(self._lanes or self._thin)
@@ -209,10 +214,15 @@ class Downloads:
                 raise part.fault
 
     def _spans(self, start: int, size: int) -> Iterator[range]:
-        """The offsets of each range; a small one first where that has something to find out."""
-        known = self._lanes or self._thin is not None
-        begins = [start, *range(start + (RANGE_PIECE if known else RANGE_TRIAL), size, RANGE_PIECE)]
-        return map(range, begins, [*begins[1:], size])
+        """The offsets of each range; a small one first where that has something to find out.
+
+        They become smaller towards the end, so that nobody waits for a last large one.
+        """
+        piece = RANGE_PIECE if self._lanes or self._thin is not None else RANGE_TRIAL
+        while start < size:
+            end = min(start + piece, size)
+            yield range(start, end)
+            start, piece = end, min(RANGE_PIECE, max((size - end) // 4, RANGE_LEAST))
 
     def _width(self, held: int) -> int:
         """How many ranges to have under way, of which ``held`` are."""
