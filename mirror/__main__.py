@@ -34,9 +34,9 @@ def _run() -> int:
     gc.set_threshold(10_000)
     try:
         # Imported here, so that a Ctrl-C while Python still loads is told like any other.
-        from mirror.cli.app import app
+        from mirror.cli.app import tree
 
-        app(prog_name="tkg-mirror")
+        tree(sys.argv[1:])(prog_name="tkg-mirror")
     except SystemExit as end:
         if not isinstance(end.code, int):
             raise

@@ -6,10 +6,11 @@ import re
 
 import pytest
 
-from mirror.cli.app import app
+from mirror.cli.app import tree
 from mirror.preflight.catalogue import CHECKS
 from mirror.report.preflight import FAMILIES
 from scripts.readme import README, documented, help_of
+from tests.flows.cli import commands_of
 
 TEXT = README.read_text("utf-8")
 
@@ -20,14 +21,7 @@ def test_a_help_text_is_what_the_command_prints(command: str, text: str) -> None
 
 
 def test_the_help_of_every_command_is_in_the_readme() -> None:
-    groups = {group.name: group.typer_instance for group in app.registered_groups}
-    commands = {
-        f"{name} {command.name} --help"
-        for name, group in groups.items()
-        if group
-        for command in group.registered_commands
-    }
-    commands |= {f"{command.name} --help" for command in app.registered_commands}
+    commands = {" ".join([*words, "--help"]) for words in commands_of(tree())}
     assert commands | {"--help"} == {command for command, _text in documented(TEXT)}
 
 

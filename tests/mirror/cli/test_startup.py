@@ -30,9 +30,9 @@ HEAVY = {
 
 LIST = """
 import json, sys
-from mirror.cli.app import app
+from mirror.cli.app import tree
 try:
-    app({arguments!r}, prog_name="tkg-mirror")
+    tree({arguments!r})({arguments!r}, prog_name="tkg-mirror")
 except SystemExit:
     pass
 print(json.dumps(sorted(sys.modules)), file=sys.stderr)
