@@ -10,7 +10,7 @@ import httpx
 # What needs no parser: nothing to escape, no fragment or parameter (";"), and no dot that could
 # lead upwards. A doubled slash would begin another host.
 _PLAIN = re.compile(
-    r"/(?!/)(?!\S*/\.)[\w.~!$&'()*+,=:@%/-]*(?:\?[\w.~!$&()*+,=:@%/?-]+)?", re.ASCII
+    r"(?!//|\S*/\.)/[\w.~!$&'()*+,=:@%/-]*(?:\?[\w.~!$&()*+,=:@%/?-]+)?", re.ASCII
 )
 
 

@@ -35,7 +35,7 @@ class Listener(ThreadingHTTPServer):
         self.closing = threading.Event()
         self._tls = tls
         self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         super().__init__(("127.0.0.1", 0), handler)
 
     @property
@@ -66,6 +66,11 @@ class Listener(ThreadingHTTPServer):
                 drop(connection)
         self.server_close()
 
+    def settle(self) -> None:
+        """Wait until what a client that is gone has asked for is answered, and seen by all."""
+        with self._lock:
+            assert self._lock.wait_for(lambda: not self._open, 30)
+
     def track(self, connection: socket.socket) -> None:
         """Drop this one too when everything ends; at once if that has begun."""
         with self._lock:
@@ -77,6 +82,7 @@ class Listener(ThreadingHTTPServer):
         """Leave this one alone from now on."""
         with self._lock:
             self._open.discard(connection)
+            self._lock.notify_all()
 
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()

@@ -140,6 +140,10 @@ class FakeRegistry:
         self.gate = bearer = Bearer(f"{self.url}/token", users=users)
         return bearer
 
+    def settle(self) -> None:
+        """Wait until `requests` has all that a killed client had asked for."""
+        self._server.settle()
+
     def count(self, method: str, pattern: str) -> int:
         """Return how many requests of this method had the pattern in their path."""
         return sum(s.method == method and bool(re.search(pattern, s.path)) for s in self.requests)

@@ -129,6 +129,7 @@ def test_a_create_that_is_killed_goes_on_to_the_same_bytes(
         rule = fake.on("GET", "/blobs/", trigger)
         ended = trigger.pull(start(*create(fake, world, path)))
         fake.rules.remove(rule)
+        fake.settle()
         assert ended.code == -signal.SIGKILL, ended.err
         assert not path.exists()
         kills.append((trigger.nth, trigger.half, len(finished_blobs(path))))
@@ -189,6 +190,7 @@ def test_an_interrupted_create_says_so_and_goes_on(
     rule = fake.on("GET", "/blobs/", trigger)
     ended = trigger.pull(start(*create(fake, world, path, "--format", "json")))
     fake.rules.remove(rule)
+    fake.settle()
     assert ended.code == 130
     assert json.loads(ended.out)["error"]["name"] == "interrupted"
     assert "interrupted" in ended.err
@@ -229,6 +231,7 @@ def test_a_push_that_is_killed_shows_no_half_image_and_goes_on(
         rule = fake.on(method, "/", trigger)
         ended = trigger.pull(start(*push(undisturbed, fake)))
         fake.rules.remove(rule)
+        fake.settle()
         visible = complete(fake)
         print(f"seed {seed}: {method} {trigger.nth}, {len(visible)} tags visible")
         assert ended.code == -signal.SIGKILL, ended.err
@@ -249,6 +252,7 @@ def test_an_interrupted_push_says_so_and_goes_on(
     rule = fake.on("PUT", "/", trigger)
     ended = trigger.pull(start(*push(undisturbed, fake)))
     fake.rules.remove(rule)
+    fake.settle()
     assert (ended.code, ended.out) == (130, "")
     assert complete(fake) == set()
     assert run(*push(undisturbed, fake)).code == 0
