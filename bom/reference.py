@@ -58,7 +58,7 @@ class Reference:
         ``docker.io/nginx:1`` becomes ``docker.io/library/nginx:1``, as every client reads it.
         """
         whole = _WHOLE.fullmatch(text) if len(text) <= MAX_REFERENCE_CHARS else None
-        if whole and _is_host(whole[1]):
+        if whole and _is_host(whole[1]) and len(whole[2]) <= MAX_NAME_CHARS:
             host = _within(text, 0, _check_host, whole[1])
             repository, tag, digest = whole[2], whole[3], whole[4]
         else:

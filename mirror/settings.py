@@ -114,6 +114,9 @@ MAX_REFERRERS_OF_RUN = 20_000
 MAX_COMPANION_PAGES = 100
 MAX_COMPANION_TAGS = 10_000
 MAX_COMPANION_TAGS_OF_RUN = 100_000
+# Characters of a URL that an answer names. Signed ones have some hundred, a few thousand at most;
+# httpx makes none of more than 64 Ki, and an upload's is made longer by its digest.
+MAX_LOCATION = 32 * KIB
 # Redirects of one request; storage behind a registry needs one or two.
 MAX_REDIRECTS = 5
 # Registries that only what was read names, an imgpkg bundle's lock above all: real bundles name
@@ -200,6 +203,9 @@ RANGE_LOOK = 0.02
 # ranges would only cost requests there. Nor is it the link that holds up who works for more than
 # this share of the time: two cores that four TLS connections keep busy looked like a thin link.
 MOST_RANGES = 8
+# Of all blobs together, besides the one that each waits for: a peer that holds up the first range
+# of sixteen blobs would otherwise have half a gigabyte of those behind it kept in memory.
+MOST_RANGES_AHEAD = 16
 THIN = 32 * MIB
 BUSY = 0.5
 # Bytes of one chunk where a registry, or a proxy before it, takes no blob whole, and of the

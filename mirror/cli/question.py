@@ -15,7 +15,7 @@ from mirror.events import Listener, silent
 from mirror.preflight.authority import authorities
 from mirror.preflight.cluster import ClusterConfig, read_cluster
 from mirror.preflight.scene import Expected, Question, Target
-from mirror.registry.tls import context
+from mirror.registry.tls import certificates, context
 
 
 class Given(NamedTuple):
@@ -56,6 +56,9 @@ def question(
     reach = access(registry, Side.DESTINATION, hosts, stdin_taken=given.stdin, listener=listener)
     reach = replace(reach, tls=reach.tls._replace(authorities=authorities(given.cluster)))
     context(reach.tls)
+    for path in reach.tls.ca_files:
+        # Its checks read them more strictly than a handshake does.
+        certificates(path, pem=True)
     return Question(
         target,
         reach,

@@ -22,6 +22,7 @@ from mirror.registry.connection import Ask, Connection, encoded
 from mirror.settings import (
     BUSY,
     MOST_RANGES,
+    MOST_RANGES_AHEAD,
     RANGE_BUFFER,
     RANGE_LEAST,
     RANGE_LOOK,
@@ -55,6 +56,8 @@ class Downloads:
         """The strong ETag with which each blob began."""
         self._no_ranges = False
         """True once the registry has shown that it sends whole blobs only."""
+        self._ahead = threading.Semaphore(MOST_RANGES_AHEAD)
+        """Room for ranges that are fetched before they are waited for, of all blobs."""
         self._thin: bool | None = None
         """Does one connection get less than the link could give? None until one was looked at."""
 
@@ -200,18 +203,35 @@ class Downloads:
         spans = deque(self._spans(start, descriptor.size))
         waiting = deque[Future[_Part]]()
         more = True
-        while waiting or (spans and more):
-            while spans and len(waiting) < max(self._width(len(waiting)), 1):
-                waiting.append(_begun(fetch, spans.popleft(), over))
-            if spans and self._thin and not wait([waiting[0]], RANGE_LOOK).done:
-                # Somebody else may be done by now, and there is room for one range more.
-                continue
-            part = waiting.popleft().result()
-            self._judge(part)
-            more = bool(self._lanes or self._thin)
-            yield part.body[: part.filled]
-            if part.fault:
-                raise part.fault
+        try:
+            while waiting or (spans and more):
+                while spans and self._is_room(waiting):
+                    waiting.append(_begun(fetch, spans.popleft(), over))
+                if spans and self._thin and not wait([waiting[0]], RANGE_LOOK).done:
+                    # Somebody else may be done by now, and there is room for one range more.
+                    continue
+                part = self._first(waiting).result()
+                self._judge(part)
+                more = bool(self._lanes or self._thin)
+                yield part.body[: part.filled]
+                if part.fault:
+                    raise part.fault
+        finally:
+            while waiting:
+                self._first(waiting)
+
+    def _is_room(self, waiting: deque[Future[_Part]]) -> bool:
+        """May one more range be begun? If it is not the first, its place is taken by that."""
+        if len(waiting) >= max(self._width(len(waiting)), 1):
+            return False
+        return not waiting or bool(self._lanes) or self._ahead.acquire(blocking=False)
+
+    def _first(self, waiting: deque[Future[_Part]]) -> Future[_Part]:
+        """The first of some ranges, no more among them; the next one is ahead no longer."""
+        first = waiting.popleft()
+        if waiting and not self._lanes:
+            self._ahead.release()
+        return first
 
     def _spans(self, start: int, size: int) -> Iterator[range]:
         """The offsets of each range; a small one first where that has something to find out.

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import httpx
 
+from mirror.settings import MAX_LOCATION
+
 # What needs no parser: nothing to escape, no fragment or parameter (";"), and no dot that could
 # lead upwards. A doubled slash would begin another host.
-_PLAIN = re.compile(
-    r"(?!//|\S*/\.)/[\w.~!$&'()*+,=:@%/-]*(?:\?[\w.~!$&()*+,=:@%/?-]+)?", re.ASCII
-)
+_PLAIN = re.compile(r"(?!//|\S*/\.)/[\w.~!$&'()*+,=:@%/-]*(?:\?[\w.~!$&()*+,=:@%/?-]+)?", re.ASCII)
 
 
 class Place(NamedTuple):
@@ -54,4 +54,4 @@ def asked(request: httpx.Request) -> httpx.URL:
 
 def is_plain(target: str) -> bool:
     """True where this path and query mean the same to everybody, as they stand."""
-    return _PLAIN.fullmatch(target) is not None
+    return len(target) <= MAX_LOCATION and _PLAIN.fullmatch(target) is not None

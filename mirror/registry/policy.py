@@ -11,6 +11,8 @@ from collections.abc import Collection
 
 import httpx
 
+from mirror.settings import MAX_LOCATION
+
 # Registries whose token service is known to stand elsewhere (their own documentation).
 _TOKEN_HOSTS = {
     "registry-1.docker.io": "auth.docker.io",
@@ -83,6 +85,8 @@ def _own(registry: httpx.URL, target: httpx.URL, others: Collection[str]) -> boo
 def _joined(base: httpx.URL, location: str) -> httpx.URL:
     if not location:
         raise ValueError("it names no URL where one must be")
+    if len(location) > MAX_LOCATION:
+        raise ValueError(f"it names a URL of {len(location)} characters")
     try:
         target = base.join(location)
     except (httpx.InvalidURL, ValueError) as cause:

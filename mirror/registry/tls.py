@@ -133,9 +133,13 @@ def later_context(options: TlsOptions) -> _Context:
 
 def _trust(made: ssl.SSLContext, path: Path) -> None:
     raw = _read_ca(path)
+    plain = _plain(raw)
     try:
-        made.load_verify_locations(cadata=_plain(raw) or _parsed(path, raw, pem=False))
+        made.load_verify_locations(cadata=plain or _parsed(path, raw, pem=False))
     except ssl.SSLError as cause:
+        if plain:
+            # Whose words say more of what is wrong.
+            _parsed(path, raw, pem=False)
         # Two parsers read it, and OpenSSL's may refuse what the first one let through.
         raise InputFault("not a CA file", fact=f"{path}: {cause.reason}") from None
 
@@ -150,9 +154,13 @@ def _plain(raw: bytes) -> bytes:
         return b""
     found = b""
     for block in _BLOCK.findall(raw):
+        text = b"".join(block.split())
         try:
-            der = binascii.a2b_base64(b"".join(block.split()), strict_mode=True)
+            der = binascii.a2b_base64(text, strict_mode=True)
         except binascii.Error:
+            return b""
+        if binascii.b2a_base64(der, newline=False) != text:
+            # More "=" than are needed, or bits behind the last byte.
             return b""
         # One sequence of 256 bytes to 64 KiB (X.690, 8.1.3), and not a byte behind it.
         if der[:2] != b"\x30\x82" or int.from_bytes(der[2:4], "big") + 4 != len(der):

@@ -120,6 +120,7 @@ def test_a_host_in_upper_case_is_the_same_host() -> None:
         ("r.io/a@sha256:" + HEX.upper(), 7, "64 digits"),
         ("r.io/a@sha256:12", 7, "64 digits"),
         ("r.io/" + "a" * 251 + ":1", 255, "longer than 255"),
+        ("h:5000/" + "a" * 256, 262, "longer than 255"),
         ("r.io:0/a:1", 5, "1 to 65535"),
         ("r.io:65536/a:1", 5, "1 to 65535"),
         ("r.io:080/a:1", 5, "1 to 65535"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from mirror.preflight.authority import CA
 from mirror.preflight.scene import Scene
@@ -124,4 +126,19 @@ def test_a_ca_file_of_no_use_ends_it_before_anything_is_asked(
     ran = preflight(fake, "--ca-file", tmp_path / "none.pem")
     assert ran.code == 3
     assert "no such CA file" in ran.err
+    assert not fake.requests
+
+
+def test_nor_is_anything_asked_with_a_certificate_that_its_checks_could_not_read(
+    fake: FakeRegistry, tmp_path: Path
+) -> None:
+    """OpenSSL takes one that begins in a thirteenth month, and no handshake succeeds with it."""
+    der = bytearray(ssl.PEM_cert_to_DER_cert(trustme.CA().cert_pem.bytes().decode()))
+    time = der.index(b"\x17\x0d")
+    der[time + 4 : time + 6] = b"13"
+    path = tmp_path / "odd.pem"
+    path.write_text(ssl.DER_cert_to_PEM_cert(bytes(der)))
+    ran = preflight(fake, "--ca-file", path)
+    assert ran.code == 3
+    assert "not a CA file" in ran.err
     assert not fake.requests

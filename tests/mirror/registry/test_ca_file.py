@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import sys
 from pathlib import Path
 
@@ -59,6 +60,22 @@ def test_what_authorities_hand_out_needs_no_parser(
     monkeypatch.setitem(sys.modules, "cryptography", None)
     made = later_context(TlsOptions([path]))
     assert made.cert_store_stats()["x509_ca"] == 2
+
+
+def test_padding_that_is_not_needed_is_left_to_the_parser() -> None:
+    raw = CERTIFICATES[0]
+    end = raw.rindex(b"\n-----END")
+    assert _plain(raw[:end] + b"==" + raw[end:]) == b""
+
+
+def test_what_is_wrong_with_a_certificate_is_told_in_the_parsers_words(tmp_path: Path) -> None:
+    """OpenSSL has none for it."""
+    path = tmp_path / "junk.pem"
+    path.write_text(ssl.DER_cert_to_PEM_cert(b"\x30\x82\x01\x00" + bytes(256)))
+    assert _plain(path.read_bytes())
+    with pytest.raises(InputFault) as caught:
+        later_context(TlsOptions([path]))
+    assert "parsing" in caught.value.fact
 
 
 def test_two_certificates_glued_together_are_not_one(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.registry.place import Place, asked, is_plain
+from mirror.settings import MAX_LOCATION
 from tests.mirror.oci.documents import steady
 
 ROOT = httpx.URL("https://reg.example:5000")
@@ -38,6 +39,11 @@ def test_a_plain_target_is_what_the_parser_makes_of_it(text: str) -> None:
         "/v2/ä",
         "http://reg.example/x",
         "/x\n",
+        "/.",
+        "/..",
+        "/../evil",
+        "/..//x",
+        "/" + "a" * MAX_LOCATION,
     ],
 )
 def test_what_could_mean_something_else_is_left_to_the_parser(text: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from mirror.registry import download
 from mirror.registry.client import Registry
-from mirror.settings import KIB, MOST_RANGES
+from mirror.settings import KIB, MOST_RANGES, RANGE_LOOK
 from tests.fakes.behaviours import Go, cut
 from tests.fakes.message import Reply, Request
 from tests.fakes.simple import FakeRegistry
@@ -153,6 +153,33 @@ def test_a_first_range_that_was_cut_says_nothing_about_the_link(
     assert came == data[: len(came)]
     assert len(fake.requests) == 1
     assert read(client, descriptor, len(came)) == data[len(came) :]
+
+
+def test_a_first_range_that_is_held_up_has_few_others_kept_behind_it(
+    client: Registry, fake: FakeRegistry, thin: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of each of sixteen blobs that would be half a gigabyte."""
+    monkeypatch.setattr(client._downloads, "_ahead", threading.Semaphore(2))
+    begun, asked, most = threading.Semaphore(0), list[str](), list[int]()
+
+    def held(_request: Request, go: Go) -> Reply:
+        # Two more are begun, and then it is seen that no third one is.
+        assert begun.acquire(timeout=10)
+        assert begun.acquire(timeout=10)
+        most.append(0 if begun.acquire(timeout=10 * RANGE_LOOK) else len(asked))
+        return go()
+
+    def other(request: Request, go: Go) -> Reply:
+        asked.append(request.headers["range"])
+        begun.release()
+        return go()
+
+    fake.on("GET", "blobs", held, nth=2)
+    fake.on("GET", "blobs", other, nth=range(3, 99))
+    data = noise(9 * PIECE)
+    assert read(client, shelve(fake, data)) == data
+    assert most == [2]
+    assert read(client, shelve(fake, data[1:])) == data[1:]
 
 
 def test_ranges_leave_room_at_the_gate_for_others(
