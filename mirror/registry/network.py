@@ -109,9 +109,8 @@ class Stream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """What is there, ``max_bytes`` at most; b"" at the end."""
-        began = time.monotonic()
-        found = self._inner.read(max_bytes, _left(timeout))
-        self._pace.waited(time.monotonic() - began)
+        with self._pace.waiting():
+            found = self._inner.read(max_bytes, _left(timeout))
         if self._asked:
             self._asked = False
             self._pace.begin()
@@ -148,9 +147,8 @@ class Stream(httpcore.NetworkStream):
             size = min(WRITE_PIECE, max(TLS_RECORD, int(LEAST_RATE * timeout)))
         for start in range(0, len(view), size):
             piece = view[start : start + size]
-            began = time.monotonic()
-            self._inner.write(piece, _left(timeout))
-            self._pace.waited(time.monotonic() - began)
+            with self._pace.waiting():
+                self._inner.write(piece, _left(timeout))
             self._passed(len(piece), timeout, httpcore.WriteTimeout)
 
     def _passed(
